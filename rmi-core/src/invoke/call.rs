@@ -1,0 +1,119 @@
+//! The way of one call, at the caller: straight to a local servant, or out as a request.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::RemoteError;
+use crate::id::MethodId;
+use crate::invoke::interface::{Extends, Interface, InterfaceDescription, Method};
+use crate::invoke::marshal::Arguments;
+use crate::invoke::proxy::{Inner, Proxy};
+use crate::invoke::remote::{RemoteObject, Reply, Request};
+use crate::invoke::result::RemoteResult;
+
+/// Every object has it: which interface it is, as an [`InterfaceDescription`].
+pub(crate) const DESCRIBE: MethodId = MethodId::of("rmi.Object", "describe");
+const DESCRIBE_PATH: &str = "rmi.Object/describe";
+
+/// Where a call on a proxy goes. For expansions.
+pub enum Route<'a, S: Interface> {
+    /// To a servant in this process.
+    Local(Local<'a, S>),
+    /// To another node.
+    Remote(Outgoing<'a>),
+}
+
+/// A local servant, with the options of the proxy.
+pub struct Local<'a, S: Interface> {
+    /// The servant.
+    pub servant: &'a S::Local,
+    timeout: Option<Duration>,
+}
+
+/// An object elsewhere, with the options of the proxy.
+pub struct Outgoing<'a> {
+    remote: &'a Arc<dyn RemoteObject>,
+    timeout: Option<Duration>,
+}
+
+/// Where a call of a method of `S` on this proxy goes.
+pub fn route<S: Interface, I: Extends<S>>(proxy: &Proxy<I>) -> Route<'_, S> {
+    let timeout = proxy.timeout;
+    match proxy.inner() {
+        Inner::Local { servant, .. } => Route::Local(Local { servant: I::up(servant), timeout }),
+        Inner::Remote(remote) => Route::Remote(Outgoing { remote, timeout }),
+    }
+}
+
+/// Awaits a call of a local servant under the options of the proxy.
+pub async fn local<S: Interface, R: RemoteResult>(
+    target: Local<'_, S>,
+    method: &'static Method,
+    call: impl Future<Output = R> + Send,
+) -> R {
+    match target.timeout {
+        None => call.await,
+        Some(limit) => match tokio::time::timeout(limit, call).await {
+            Ok(result) => result,
+            Err(_) => R::from_remote(RemoteError::timed_out(method.path.to_owned(), limit)),
+        },
+    }
+}
+
+impl Outgoing<'_> {
+    /// Sends the call and returns the future of its result. Dropping that future gives the result up.
+    pub fn call<R: RemoteResult>(
+        &self,
+        method: &'static Method,
+        arguments: Arguments,
+    ) -> impl Future<Output = R> + Send + use<R> {
+        let request = arguments.finish(method.path).map(|(payload, references)| Request {
+            method: method.id,
+            path: method.path,
+            payload,
+            references,
+        });
+        let sent = send(self.remote.clone(), request, self.timeout, method.path);
+        async move { sent.await.unwrap_or_else(R::from_remote) }
+    }
+}
+
+/// Asks an object for its description.
+pub(crate) async fn describe(
+    remote: Arc<dyn RemoteObject>,
+    timeout: Option<Duration>,
+) -> Result<InterfaceDescription, RemoteError> {
+    let (payload, references) = Arguments::new(0).finish(DESCRIBE_PATH)?;
+    let request = Request { method: DESCRIBE, path: DESCRIBE_PATH, payload, references };
+    let described: Result<Result<InterfaceDescription, RemoteError>, RemoteError> =
+        send(remote, Ok(request), timeout, DESCRIBE_PATH).await;
+    described?
+}
+
+/// Sends now, in the calling task, and decodes the reply when it is awaited.
+fn send<R: RemoteResult>(
+    remote: Arc<dyn RemoteObject>,
+    request: Result<Request, RemoteError>,
+    timeout: Option<Duration>,
+    path: &'static str,
+) -> impl Future<Output = Result<R, RemoteError>> + Send + use<R> {
+    let node = remote.owner();
+    let pending = request.map(|request| remote.start(request));
+    async move {
+        let pending = pending?;
+        let lost = |_| RemoteError::OutcomeUnknown {
+            node,
+            call: path.to_owned(),
+            reason: "this node was shut down".into(),
+        };
+        let reply: Reply = match timeout {
+            None => pending.await.map_err(lost)??,
+            Some(limit) => match tokio::time::timeout(limit, pending).await {
+                Ok(reply) => reply.map_err(lost)??,
+                Err(_) => return Err(RemoteError::timed_out(path.to_owned(), limit)),
+            },
+        };
+        R::decode(reply).map_err(|reason| RemoteError::BadReply { node, call: path.to_owned(), reason })
+    }
+}

@@ -1,0 +1,36 @@
+//! Invocation: proxies, skeletons, marshalling, and the way of one call.
+//!
+//! What it is for: a call on a [`Proxy`] either goes straight to a local servant or becomes a [`Request`] that a
+//! [`RemoteObject`] carries to the owner; at the owner a [`Skeleton`] decodes the arguments, calls the servant
+//! and encodes the result.
+//!
+//! May use: `id`, `error`. It knows neither sessions nor sockets: what it needs of them are the traits
+//! [`RemoteObject`] and [`ExportTable`], which `node` implements.
+//!
+//! Invariants:
+//! * A call on a local servant serializes nothing and spawns nothing.
+//! * References travel beside the payload, in the table of a message; the payload holds indices. So whoever
+//!   receives a message can account for its references without decoding the payload.
+//! * No lock is held while user code (serde, `poll`, `Drop`) runs.
+
+mod any;
+mod call;
+mod interface;
+mod marshal;
+mod object;
+mod proxy;
+mod remote;
+mod result;
+
+pub use any::{AnyProxy, Reference};
+pub use call::{Local, Outgoing, Route, local, route};
+pub use interface::{Argument, ArgumentDescription, Descriptor, Extends, Implements, Interface};
+pub use interface::{InterfaceDescription, Method, MethodDescription};
+pub use marshal::{Arguments, Incoming, RefArg};
+pub use object::{Object, Skeleton};
+pub use proxy::Proxy;
+pub use remote::{ExportTable, Pending, RemoteObject, Reply, ReplyStatus, Request};
+pub use result::{Answer, RemoteResult, Running, answer};
+
+pub(crate) use any::Target;
+pub(crate) use call::DESCRIBE;

@@ -1,0 +1,3 @@
+//! Remote method invocation for Rust.
+pub use rmi_core::*;
+pub use rmi_macros::remote;
