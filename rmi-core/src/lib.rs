@@ -1,11 +1,27 @@
 //! The core of `rmi`. Use the facade crate `rmi`; this one is its inside.
 
 pub mod error;
+#[doc(hidden)]
+pub mod gc;
 pub mod id;
 pub mod invoke;
+pub mod node;
 #[doc(hidden)]
 pub mod private;
+#[doc(hidden)]
+pub mod session;
+mod transport;
+#[doc(hidden)]
+pub mod wire;
 
 pub use error::{RemoteError, StartError};
 pub use id::{NodeId, ObjectId};
 pub use invoke::{AnyProxy, Interface, InterfaceDescription, Proxy, Reference};
+pub use node::{Builder, Node, NodeStats, Peer, SessionStats};
+pub use wire::Limits;
+
+/// The sans-io layers, for simulations and model checkers. Not for users; it changes without notice.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::{gc, session, wire};
+}

@@ -93,7 +93,9 @@ pub(crate) fn serialize_reference<S: Serializer>(proxy: AnyProxy, serializer: S)
 }
 
 /// Deserializes a proxy inside a message.
-pub(crate) fn deserialize_reference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AnyProxy, D::Error> {
+pub(crate) fn deserialize_reference<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<AnyProxy, D::Error> {
     struct ReferenceVisitor;
     impl<'de> Visitor<'de> for ReferenceVisitor {
         type Value = u32;
@@ -103,7 +105,9 @@ pub(crate) fn deserialize_reference<'de, D: Deserializer<'de>>(deserializer: D) 
         fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<u32, D::Error> {
             let (tag, Index(index)) = <(i8, Index)>::deserialize(deserializer)?;
             if tag != REFERENCE {
-                return Err(serde::de::Error::custom(format_args!("extension {tag} is not a remote reference")));
+                return Err(serde::de::Error::custom(format_args!(
+                    "extension {tag} is not a remote reference"
+                )));
             }
             Ok(index)
         }
@@ -146,8 +150,7 @@ impl<'de> Deserialize<'de> for Index {
 }
 
 fn write<T: Serialize + ?Sized>(buffer: &mut Vec<u8>, value: &T) -> Result<(), String> {
-    let mut serializer =
-        rmp_serde::Serializer::new(buffer).with_bytes(BytesMode::ForceAll).with_struct_map();
+    let mut serializer = rmp_serde::Serializer::new(buffer).with_bytes(BytesMode::ForceAll).with_struct_map();
     value.serialize(&mut serializer).map_err(|error| error.to_string())
 }
 

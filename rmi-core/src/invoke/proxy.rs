@@ -72,9 +72,9 @@ impl<I: Interface> Proxy<I> {
     {
         let inner = match &this.inner {
             Inner::Remote(remote) => Some(Inner::Remote(remote.clone())),
-            Inner::Local { object, .. } => object
-                .facet::<S::Local>()
-                .map(|servant| Inner::Local { object: object.clone(), servant }),
+            Inner::Local { object, .. } => {
+                object.facet::<S::Local>().map(|servant| Inner::Local { object: object.clone(), servant })
+            }
         };
         match inner {
             Some(inner) => Proxy { inner, timeout: this.timeout },

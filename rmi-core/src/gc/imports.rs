@@ -1,0 +1,314 @@
+//! The holder's side of a session: the objects of the peer that are held here.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
+
+use crate::gc::SessionKey;
+use crate::id::ObjectId;
+
+/// An Unpin that is owed to the introducer of a reference, until the owner has confirmed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Debt {
+    /// The session with the introducer.
+    pub session: SessionKey,
+    /// The transfer number there.
+    pub transfer: u64,
+}
+
+/// The import entries of one session. `W` is a weak handle of what all proxies and pins of an entry share.
+///
+/// An entry counts its handles rather than asking the weak ones: a handle that is being dropped, and whose notice
+/// is still on its way, must count until the notice is there.
+#[derive(Debug)]
+pub struct Imports<W> {
+    entries: HashMap<ObjectId, Entry<W>>,
+}
+
+#[derive(Debug)]
+struct Entry<W> {
+    confirmed: bool,
+    handles: u32,
+    /// The handle that further arrivals share.
+    weak: W,
+    /// What few entries have.
+    rare: Option<Box<Rare<W>>>,
+}
+
+#[derive(Debug)]
+struct Rare<W> {
+    owed: Vec<Debt>,
+    /// Older handles of the entry: replaced while they were being dropped, or moved here from an ended session.
+    others: Vec<W>,
+}
+
+impl<W> Entry<W> {
+    fn new(confirmed: bool, weak: W) -> Self {
+        Self { confirmed, handles: 1, weak, rare: None }
+    }
+
+    fn rare(&mut self) -> &mut Rare<W> {
+        self.rare.get_or_insert_with(|| Box::new(Rare { owed: Vec::new(), others: Vec::new() }))
+    }
+
+    fn owe(&mut self, debts: impl IntoIterator<Item = Debt>) {
+        let mut debts = debts.into_iter().peekable();
+        if debts.peek().is_some() {
+            self.rare().owed.extend(debts);
+        }
+    }
+
+    fn settle(&mut self) -> Vec<Debt> {
+        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.owed)).unwrap_or_default()
+    }
+
+    /// One more handle shares the entry from now on.
+    fn attach(&mut self, weak: W) {
+        self.handles += 1;
+        let older = std::mem::replace(&mut self.weak, weak);
+        self.rare().others.push(older);
+    }
+
+    fn into_parts(self) -> (Vec<W>, Vec<Debt>) {
+        let mut handles = vec![self.weak];
+        match self.rare {
+            None => (handles, Vec::new()),
+            Some(rare) => {
+                handles.extend(rare.others);
+                (handles, rare.owed)
+            }
+        }
+    }
+}
+
+/// What the arrival of a reference from a third node asks for (7.4).
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A Dirty must go to the owner; the debt is owed until it is answered.
+    SendDirty,
+    /// A Dirty is under way; the debt is owed until it is answered.
+    Waits,
+    /// The entry is confirmed: these may be paid at once.
+    Pay(Vec<Debt>),
+}
+
+/// What the answer to a Dirty settled.
+#[derive(Debug)]
+pub struct Settled<W> {
+    /// Unpins to be sent now.
+    pub pay: Vec<Debt>,
+    /// Handles of an entry that is gone for good.
+    pub gone: Vec<W>,
+    /// The entry had no handle left: it is removed, and a Clean must be sent.
+    pub clean: bool,
+}
+
+/// An entry of a session that ended (7.7).
+#[derive(Debug)]
+pub struct LostImport<W> {
+    /// The object.
+    pub object: ObjectId,
+    /// Its handles; some may be dead.
+    pub handles: Vec<W>,
+    /// What is owed for it.
+    pub owed: Vec<Debt>,
+}
+
+impl<W> Default for Imports<W> {
+    fn default() -> Self {
+        Self { entries: HashMap::new() }
+    }
+}
+
+impl<W> Imports<W> {
+    /// How many objects of the peer are held.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// A reference arrived from the owner itself (7.2). `share` turns the entry's handle into a strong one; `make`
+    /// makes a new one where there is none.
+    pub fn arrive_from_owner<I>(
+        &mut self,
+        object: ObjectId,
+        share: impl FnOnce(&W) -> Option<I>,
+        make: impl FnOnce() -> (I, W),
+    ) -> I {
+        match self.entries.entry(object) {
+            MapEntry::Vacant(vacant) => {
+                let (import, weak) = make();
+                vacant.insert(Entry::new(true, weak));
+                import
+            }
+            MapEntry::Occupied(mut occupied) => share_or_attach(occupied.get_mut(), share, make),
+        }
+    }
+
+    /// A reference arrived from a third node, which has it pinned under `debt` (7.4).
+    pub fn arrive_from_third<I>(
+        &mut self,
+        object: ObjectId,
+        debt: Debt,
+        share: impl FnOnce(&W) -> Option<I>,
+        make: impl FnOnce() -> (I, W),
+    ) -> (I, Arrival) {
+        match self.entries.entry(object) {
+            MapEntry::Vacant(vacant) => {
+                let (import, weak) = make();
+                vacant.insert(Entry::new(false, weak)).owe([debt]);
+                (import, Arrival::SendDirty)
+            }
+            MapEntry::Occupied(mut occupied) => {
+                let entry = occupied.get_mut();
+                let import = share_or_attach(entry, share, make);
+                if entry.confirmed {
+                    return (import, Arrival::Pay(vec![debt]));
+                }
+                entry.owe([debt]);
+                (import, Arrival::Waits)
+            }
+        }
+    }
+
+    /// A handle whose session ended asks again here (7.7), with what it owes.
+    pub fn ask_again(&mut self, object: ObjectId, handle: W, debts: Vec<Debt>) -> Arrival {
+        match self.entries.entry(object) {
+            MapEntry::Vacant(vacant) => {
+                vacant.insert(Entry::new(false, handle)).owe(debts);
+                Arrival::SendDirty
+            }
+            MapEntry::Occupied(mut occupied) => {
+                let entry = occupied.get_mut();
+                entry.attach(handle);
+                if entry.confirmed {
+                    return Arrival::Pay(debts);
+                }
+                entry.owe(debts);
+                Arrival::Waits
+            }
+        }
+    }
+
+    /// More is owed for an entry that has its handle already. Returns what may be paid at once.
+    pub fn owe(&mut self, object: ObjectId, debts: Vec<Debt>) -> Vec<Debt> {
+        match self.entries.get_mut(&object) {
+            Some(entry) if !entry.confirmed => {
+                entry.owe(debts);
+                Vec::new()
+            }
+            _ => debts,
+        }
+    }
+
+    /// The owner confirmed (7.4.2). `None`: nobody asked.
+    pub fn held(&mut self, object: ObjectId) -> Option<Settled<W>> {
+        let MapEntry::Occupied(mut occupied) = self.entries.entry(object) else { return None };
+        let entry = occupied.get_mut();
+        if entry.confirmed {
+            return None;
+        }
+        entry.confirmed = true;
+        let pay = entry.settle();
+        let clean = entry.handles == 0;
+        if clean {
+            occupied.remove();
+        }
+        Some(Settled { pay, gone: Vec::new(), clean })
+    }
+
+    /// The owner has no such object any more (7.4.2). `None`: nobody asked.
+    pub fn gone(&mut self, object: ObjectId) -> Option<Settled<W>> {
+        let MapEntry::Occupied(occupied) = self.entries.entry(object) else { return None };
+        if occupied.get().confirmed {
+            return None;
+        }
+        let (gone, pay) = occupied.remove().into_parts();
+        Some(Settled { pay, gone, clean: false })
+    }
+
+    /// A handle of the entry was dropped. True: it was the last, the entry is removed, and a Clean must be sent
+    /// (7.5). An entry that is unconfirmed stays until its Dirty is answered.
+    pub fn dropped(&mut self, object: ObjectId) -> bool {
+        let MapEntry::Occupied(mut occupied) = self.entries.entry(object) else { return false };
+        let entry = occupied.get_mut();
+        entry.handles = entry.handles.saturating_sub(1);
+        let clean = entry.handles == 0 && entry.confirmed;
+        if clean {
+            occupied.remove();
+        }
+        clean
+    }
+
+    /// Whether the entry is confirmed; `None` if there is no entry.
+    pub fn confirmed(&self, object: ObjectId) -> Option<bool> {
+        self.entries.get(&object).map(|entry| entry.confirmed)
+    }
+
+    /// The session is over for this side as a holder.
+    pub fn end(&mut self) -> Vec<LostImport<W>> {
+        let lost = std::mem::take(&mut self.entries).into_iter();
+        lost.map(|(object, entry)| {
+            let (handles, owed) = entry.into_parts();
+            LostImport { object, handles, owed }
+        })
+        .collect()
+    }
+}
+
+fn share_or_attach<W, I>(
+    entry: &mut Entry<W>,
+    share: impl FnOnce(&W) -> Option<I>,
+    make: impl FnOnce() -> (I, W),
+) -> I {
+    share(&entry.weak).unwrap_or_else(|| {
+        let (import, weak) = make();
+        entry.attach(weak);
+        import
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEBT: Debt = Debt { session: 1, transfer: 9 };
+
+    fn arrive(imports: &mut Imports<char>, object: ObjectId) -> Arrival {
+        imports.arrive_from_third(object, DEBT, |_| Some(()), || ((), 'w')).1
+    }
+
+    #[test]
+    fn one_dirty_and_no_confirmation_by_the_way() {
+        let (mut imports, object) = (Imports::default(), ObjectId::random());
+        assert_eq!(arrive(&mut imports, object), Arrival::SendDirty);
+        assert_eq!(arrive(&mut imports, object), Arrival::Waits);
+        imports.arrive_from_owner(object, |_| Some(()), || ((), 'x'));
+        assert_eq!(imports.confirmed(object), Some(false), "the owner's own reference does not confirm");
+        let settled = imports.held(object).unwrap();
+        assert_eq!((settled.pay.len(), settled.clean), (2, false));
+        assert_eq!(arrive(&mut imports, object), Arrival::Pay(vec![DEBT]));
+        assert!(imports.held(object).is_none(), "nobody asked");
+    }
+
+    #[test]
+    fn a_clean_waits_for_the_confirmation() {
+        let (mut imports, object) = (Imports::default(), ObjectId::random());
+        arrive(&mut imports, object);
+        assert!(!imports.dropped(object));
+        assert!(imports.held(object).unwrap().clean);
+        assert!(imports.is_empty());
+    }
+
+    #[test]
+    fn a_reference_that_arrives_while_its_handle_is_being_dropped() {
+        let (mut imports, object) = (Imports::default(), ObjectId::random());
+        imports.arrive_from_owner(object, |_: &char| None, || ((), 'a'));
+        imports.arrive_from_owner(object, |_| None::<()>, || ((), 'b'));
+        assert!(!imports.dropped(object), "the notice of the first handle");
+        assert!(imports.dropped(object), "and of the second");
+    }
+}

@@ -1,0 +1,203 @@
+//! Settings of a node, and its start.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::error::StartError;
+use crate::node::core::Core;
+use crate::node::handle::Node;
+use crate::node::listen;
+use crate::session::Locality;
+use crate::transport::{Address, Listener};
+use crate::wire::Limits;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) lease: Duration,
+    pub(crate) reconnect_window: Duration,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) max_sessions: usize,
+}
+
+/// Configures a [`Node`]. Made by [`Node::builder`]; every setting has a default.
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `start` is awaited"]
+pub struct Builder {
+    listen: Vec<String>,
+    advertise: Vec<String>,
+    settings: Settings,
+}
+
+/// Shorter leases would end by the scheduling of a busy machine.
+const MIN_LEASE: Duration = Duration::from_millis(100);
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            listen: Vec::new(),
+            advertise: Vec::new(),
+            settings: Settings {
+                lease: Duration::from_secs(30),
+                reconnect_window: Duration::from_secs(10),
+                handshake_timeout: Duration::from_secs(5),
+                drain_timeout: Duration::from_secs(5),
+                limits: Limits::default(),
+                max_sessions: 1024,
+            },
+        }
+    }
+
+    /// Accepts connections at `address`: `tcp://HOST:PORT` (port 0 takes a free one), `unix:///PATH`, `mem://NAME` (within this
+    /// process). May be given several times. A node without any can call, and be called back over the connections it made.
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen.push(address.into());
+        self
+    }
+
+    /// Tells other nodes to dial `address`, in place of the addresses it listens at: for nodes behind port forwarding or
+    /// with a name in DNS. May be given several times.
+    ///
+    /// Without it, others are told where the node listens: a wildcard becomes the addresses of the interfaces, and loopback
+    /// addresses, socket files and `mem://` names are told only to peers on the same host or in the same process.
+    pub fn advertise(mut self, address: impl Into<String>) -> Self {
+        self.advertise.push(address.into());
+        self
+    }
+
+    /// The lease, 30 s by default, at least 100 ms: a peer that is not heard of for so long is given up, and what it
+    /// held is collected. Two nodes use the smaller of their leases.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self
+    }
+
+    /// How long a call may wait for a connection to be made, 10 s by default, at most the lease. Where it is certain that
+    /// nobody answers, calls fail at once.
+    pub fn reconnect_window(mut self, window: Duration) -> Self {
+        self.settings.reconnect_window = window;
+        self
+    }
+
+    /// How long a peer may take for its part of the handshake, 5 s by default.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long [`Node::shutdown`] waits for running calls and for references that are being passed on, 5 s by
+    /// default.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.drain_timeout = timeout;
+        self
+    }
+
+    /// What this node accepts from each peer: sizes of frames and messages, calls at a time, and so on.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// How many sessions others may open, 1,024 by default. Further ones are refused.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.settings.max_sessions = sessions;
+        self
+    }
+
+    /// Starts the node on the current tokio runtime, multi-thread or current-thread.
+    ///
+    /// # Errors
+    /// An address that is in use, not valid or refused by the system; a setting out of its range; no runtime.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let mut settings = self.settings;
+        check(&settings)?;
+        settings.reconnect_window = settings.reconnect_window.min(settings.lease);
+        let mut listeners = Vec::new();
+        for address in &self.listen {
+            listeners.push(bind(address).await?);
+        }
+        for address in &self.advertise {
+            parse(address)?;
+        }
+        let core = Core::new(settings, runtime);
+        {
+            let mut addresses = core.addresses.lock();
+            addresses.listening = listeners.iter().flat_map(Listener::addresses).collect();
+            addresses.given = match self.advertise.is_empty() {
+                true => addresses.listening.iter().map(Address::to_string).collect(),
+                false => self.advertise,
+            };
+            addresses.given.truncate(16);
+        }
+        for listener in listeners {
+            core.spawn(listen::accept(core.clone(), listener));
+        }
+        Ok(Node::new(core))
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), StartError> {
+    let bad = |what: &str| Err(StartError::BadSetting { what: what.into() });
+    if settings.lease < MIN_LEASE {
+        return bad("the lease must be at least 100 ms");
+    }
+    if settings.lease > Duration::from_secs(24 * 3600) {
+        return bad("the lease must be at most one day");
+    }
+    if settings.handshake_timeout.is_zero() || settings.reconnect_window.is_zero() {
+        return bad("the handshake timeout and the reconnect window must not be zero");
+    }
+    if settings.max_sessions == 0 {
+        return bad("a node must accept at least one session");
+    }
+    settings.limits.check().map_err(|error| StartError::BadSetting { what: error.to_string() })
+}
+
+fn parse(address: &str) -> Result<Address, StartError> {
+    address.parse().map_err(|reason| StartError::BadAddress { address: address.to_owned(), reason })
+}
+
+async fn bind(address: &str) -> Result<Listener, StartError> {
+    let parsed = parse(address)?;
+    Listener::bind(&parsed).await.map_err(|source| {
+        let address = address.to_owned();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+            _ => StartError::Listen { address, source },
+        }
+    })
+}
+
+/// Where this process runs (PROTOCOL 2, Hello).
+pub(crate) fn locality() -> Locality {
+    static LOCALITY: LazyLock<Locality> = LazyLock::new(|| {
+        let random = uuid::Uuid::new_v4().as_u64_pair().0;
+        Locality { host: host().unwrap_or(random), process: random }
+    });
+    *LOCALITY
+}
+
+/// The same for processes that share loopback interface and boot: a hash, so that neither is told.
+#[cfg(target_os = "linux")]
+fn host() -> Option<u64> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let network = std::fs::read_link("/proc/self/ns/net").ok()?;
+    let mut hasher = DefaultHasher::new();
+    ("rmi host", boot.trim(), network).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// The same for processes on this machine: a hash of its name, so that it is not told.
+#[cfg(not(target_os = "linux"))]
+fn host() -> Option<u64> {
+    let name = std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok()?;
+    let mut hasher = DefaultHasher::new();
+    ("rmi host", name).hash(&mut hasher);
+    Some(hasher.finish())
+}

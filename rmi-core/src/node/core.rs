@@ -1,0 +1,273 @@
+//! The node itself: what all its links, tasks and handles share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::error::RemoteError;
+use crate::gc::{Debt, SessionKey};
+use crate::id::{InterfaceName, NodeId, ObjectId};
+use crate::invoke::{AnyProxy, Target};
+use crate::node::builder::Settings;
+use crate::node::exports::Exports;
+use crate::node::import::{Import, Way};
+use crate::node::link::Link;
+use crate::node::live::{Live, Pin};
+use crate::node::stats::Served;
+use crate::session::{Introduction, Locality, OutReference};
+use crate::transport::Address;
+
+pub(crate) struct Core {
+    pub(crate) id: NodeId,
+    pub(crate) settings: Settings,
+    pub(crate) locality: Locality,
+    pub(crate) exports: Arc<Exports>,
+    /// Published objects, by name.
+    pub(crate) roots: Mutex<HashMap<String, AnyProxy>>,
+    pub(crate) links: Mutex<Links>,
+    /// Where this process itself can dial this node, and what it tells others.
+    pub(crate) addresses: Mutex<Addresses>,
+    next_key: AtomicU64,
+    pub(crate) runtime: Handle,
+    tasks: Mutex<JoinSet<()>>,
+    /// No new work is accepted.
+    pub(crate) draining: AtomicBool,
+    /// Everything must end.
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) served: Mutex<Served>,
+}
+
+/// The sessions of a node, and the ways that they are.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    pub(crate) all: HashMap<SessionKey, Arc<Link>>,
+    /// Sessions that this node dialed or was handed, by the node at the other end.
+    to_node: HashMap<NodeId, Arc<Link>>,
+    /// Sessions that a person or program asked for, by address.
+    to_address: HashMap<Address, Arc<Link>>,
+    /// How often in a row entries of an owner had to ask again without an answer.
+    pub(crate) asked_again: HashMap<NodeId, u32>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    /// Where it listens.
+    pub(crate) listening: Vec<Address>,
+    /// What it tells others.
+    pub(crate) given: Vec<String>,
+}
+
+impl Core {
+    pub(crate) fn new(settings: Settings, runtime: Handle) -> Arc<Self> {
+        let id = NodeId::random();
+        Arc::new(Self {
+            id,
+            settings,
+            locality: crate::node::builder::locality(),
+            exports: Arc::new(Exports::new(id)),
+            roots: Mutex::default(),
+            links: Mutex::default(),
+            addresses: Mutex::default(),
+            next_key: AtomicU64::new(1),
+            runtime,
+            tasks: Mutex::default(),
+            draining: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
+            served: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn next_key(&self) -> SessionKey {
+        self.next_key.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs a task that ends with the node.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock();
+        while tasks.try_join_next().is_some() {}
+        if !self.is_stopped() {
+            tasks.spawn_on(task, &self.runtime);
+        }
+    }
+
+    /// Runs a call of a servant; it ends with the link.
+    pub(crate) fn spawn_call(&self, link: &Link, call: impl Future<Output = ()> + Send + 'static) {
+        let mut running = link.running.lock();
+        while running.try_join_next().is_some() {}
+        running.spawn_on(call, &self.runtime);
+    }
+
+    /// Ends all tasks, and returns them to be waited for.
+    pub(crate) fn take_tasks(&self) -> JoinSet<()> {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.abort_all();
+        tasks
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn introduction(&self) -> Introduction {
+        Introduction {
+            node: self.id,
+            lease: self.settings.lease,
+            limits: self.settings.limits,
+            locality: self.locality,
+            addresses: self.addresses.lock().given.clone(),
+        }
+    }
+
+    // ---- links ----
+
+    /// The session with `owner` for references that third nodes gave; dials if there is none.
+    pub(crate) fn link_to(
+        self: &Arc<Self>,
+        owner: NodeId,
+        addresses: &Arc<[String]>,
+    ) -> Result<Arc<Link>, RemoteError> {
+        if self.is_stopped() {
+            return Err(RemoteError::ShuttingDown { node: self.id });
+        }
+        let mut links = self.links.lock();
+        if let Some(link) = links.to_node.get(&owner).filter(|link| link.is_usable()) {
+            return Ok(link.clone());
+        }
+        if addresses.is_empty() {
+            return Err(RemoteError::Unreachable {
+                target: format!("node {owner}"),
+                reason: "it accepts no connections that could be made from here; only nodes that it has \
+                         connected to itself can call it"
+                    .into(),
+            });
+        }
+        let link = Link::new(self, format!("node {owner} at {}", addresses.join(", ")), false, false);
+        links.all.insert(link.key, link.clone());
+        links.to_node.insert(owner, link.clone());
+        let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
+        drop(links);
+        self.spawn(crate::node::dial::to_owner(link.clone(), owner, addresses.clone(), attempt));
+        Ok(link)
+    }
+
+    /// The session with whoever listens at `address`; dials if there is none.
+    pub(crate) fn link_at(self: &Arc<Self>, address: &Address) -> Result<Arc<Link>, RemoteError> {
+        if self.is_stopped() {
+            return Err(RemoteError::ShuttingDown { node: self.id });
+        }
+        let mut links = self.links.lock();
+        if let Some(link) = links.to_address.get(address).filter(|link| link.is_usable()) {
+            return Ok(link.clone());
+        }
+        let link = Link::new(self, address.to_string(), false, true);
+        links.all.insert(link.key, link.clone());
+        links.to_address.insert(address.clone(), link.clone());
+        drop(links);
+        self.spawn(crate::node::dial::to_address(link.clone(), address.clone()));
+        Ok(link)
+    }
+
+    /// Remembers a link that somebody else dialed, or that was handed over.
+    pub(crate) fn add_link(&self, link: &Arc<Link>) {
+        self.links.lock().all.insert(link.key, link.clone());
+    }
+
+    /// How many sessions there are, those included whose handshake is not over.
+    pub(crate) fn sessions(&self) -> usize {
+        self.links.lock().all.len()
+    }
+
+    /// The handshake is over. What this node dialed or was handed is a way to the node at the other end.
+    pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId, addresses: Arc<[String]>) {
+        link.set_peer(peer, addresses);
+        if !link.inbound {
+            let mut links = self.links.lock();
+            let known = links.to_node.get(&peer).is_some_and(|known| known.is_usable());
+            if !known {
+                links.to_node.insert(peer, link.clone());
+            }
+        }
+    }
+
+    /// The link leads nowhere any more.
+    pub(crate) fn forget_way(&self, link: &Arc<Link>) {
+        let mut links = self.links.lock();
+        links.to_node.retain(|_, other| !Arc::ptr_eq(other, link));
+        links.to_address.retain(|_, other| !Arc::ptr_eq(other, link));
+    }
+
+    /// The link is over.
+    pub(crate) fn forget_link(&self, link: &Arc<Link>) {
+        self.links.lock().all.remove(&link.key);
+    }
+
+    pub(crate) fn all_links(&self) -> Vec<Arc<Link>> {
+        self.links.lock().all.values().cloned().collect()
+    }
+
+    /// Sends Unpins. A session that has ended has nothing to be paid.
+    pub(crate) fn pay(&self, debts: Vec<Debt>) {
+        for debt in debts {
+            let link = self.links.lock().all.get(&debt.session).cloned();
+            if let Some(link) = link {
+                link.amend(|session| session.unpin(debt.transfer));
+            }
+        }
+    }
+
+    // ---- references ----
+
+    /// References of a message that leaves this node.
+    pub(crate) fn outward(&self, references: Vec<AnyProxy>) -> Result<Vec<OutReference<Live>>, String> {
+        references.into_iter().map(|proxy| self.outward_one(proxy)).collect()
+    }
+
+    fn outward_one(&self, proxy: AnyProxy) -> Result<OutReference<Live>, String> {
+        let AnyProxy { target, interface, .. } = proxy;
+        match target {
+            Target::Own(object) => Ok(self.own(object, interface)),
+            Target::Remote(remote) => {
+                let (owner, id) = (remote.owner(), remote.object());
+                if owner == self.id {
+                    // Another node of this process holds it.
+                    let object = self.exports.find(id).ok_or("the object is gone")?;
+                    return Ok(self.own(object, interface));
+                }
+                let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
+                let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
+                let addresses = import.addresses.clone();
+                Ok(OutReference::Held { owner, id, interface, addresses, pin: Pin::new(import) })
+            }
+        }
+    }
+
+    fn own(&self, object: Arc<crate::invoke::Object>, interface: InterfaceName) -> OutReference<Live> {
+        let id = self.exports.export(&object);
+        OutReference::Own { id, interface, object }
+    }
+
+    /// An own object that came home.
+    pub(crate) fn home(self: &Arc<Self>, id: ObjectId, interface: InterfaceName) -> AnyProxy {
+        let target = match self.exports.find(id) {
+            Some(object) => Target::Own(object),
+            // Only a faulty or hostile peer sends it; calls on it fail as those on any dead reference.
+            None => Target::Remote(Import::new(self, self.id, id, [].into(), Way::Gone)),
+        };
+        AnyProxy::new(target, interface)
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Core({})", self.id)
+    }
+}

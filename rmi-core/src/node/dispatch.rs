@@ -1,0 +1,265 @@
+//! Carries out what arrived: references find their sessions, calls their servants, answers their callers.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+
+use crate::error::RemoteError;
+use crate::id::{InterfaceName, MethodId, ObjectId};
+use crate::invoke::{
+    Answer, AnyProxy, DESCRIBE, Incoming, Object, RemoteResult, Reply, ReplyStatus, Running, Target,
+};
+use crate::node::clock;
+use crate::node::link::{Link, Reason};
+use crate::node::live::Live;
+use crate::session::{Arrived, Assembly, Event, FragmentError, Head, Verdict};
+use crate::wire::{Frame, ReplyKind};
+
+/// The link must be closed.
+pub(crate) struct Close(pub(crate) Reason);
+
+/// The reader's side of a link: messages that are not complete.
+pub(crate) struct Inbox {
+    assembly: Assembly<(Head, Vec<AnyProxy>)>,
+}
+
+impl Inbox {
+    pub(crate) fn new(partial: u64) -> Self {
+        Self { assembly: Assembly::new(partial) }
+    }
+
+    /// Handles one frame. It waits for nothing; it is async so that a servant can be polled in the reader's task.
+    pub(crate) async fn handle(&mut self, link: &Arc<Link>, frame: Frame, len: usize) -> Result<(), Close> {
+        let core = &link.core;
+        let now = clock::now();
+        let event = link.with(|session| session.handle(now, frame, len, |object| link.new_import(object)));
+        match event.map_err(|error| Close(error.into()))? {
+            Event::Nothing => {}
+            Event::Message { first, head, references, size, chunk } => {
+                let references = references.into_iter().map(|arrived| resolve(link, arrived)).collect();
+                let whole = self.assembly.first(first, (head, references), size, chunk);
+                self.deliver(link, whole).await?;
+            }
+            Event::More { first, chunk } => {
+                let whole = self.assembly.more(first, &chunk);
+                self.deliver(link, whole).await?;
+            }
+            Event::Abort { first } => {
+                let (head, _references) = self.assembly.abort(first).map_err(fragment)?;
+                if let Head::Call { call, .. } = head {
+                    link.with(|session| session.aborted(call));
+                }
+            }
+            Event::Root { call, name } => root(link, call, &name),
+            Event::Dirty { object } => {
+                let alive = core.exports.find(object);
+                link.with(|session| session.answer_dirty(object, alive));
+            }
+            Event::Settled { pay, gone } => core.settle(link, pay, gone),
+            Event::Bye { text, .. } => return Err(Close(Reason::Bye(text))),
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::type_complexity, reason = "what the assembly returns, whole or not")]
+    async fn deliver(
+        &mut self,
+        link: &Arc<Link>,
+        whole: Result<Option<((Head, Vec<AnyProxy>), Bytes)>, FragmentError>,
+    ) -> Result<(), Close> {
+        let Some(((head, references), payload)) = whole.map_err(fragment)? else { return Ok(()) };
+        match head {
+            Head::Call { call, object, method, verdict: Verdict::Serve } => {
+                serve(link, call, object, method, payload, references).await;
+            }
+            Head::Call { call, verdict, .. } => {
+                let node = link.core.id;
+                fault(
+                    link,
+                    call,
+                    match verdict {
+                        Verdict::Overloaded(what) => RemoteError::Overloaded { node, what: what.into() },
+                        _ => RemoteError::Unsupported { node, what: "this kind of target or option".into() },
+                    },
+                );
+            }
+            Head::Reply { call, status } => answered(link, call, status, payload, references),
+        }
+        Ok(())
+    }
+}
+
+fn fragment(error: FragmentError) -> Close {
+    Close(Reason::Violation(
+        match error {
+            FragmentError::NotBegun => "it continued a message that had not begun",
+            FragmentError::TooMuch => "it sent more of a message than it had announced",
+            FragmentError::OverPartial => "it began more messages than the limits allow",
+        }
+        .into(),
+    ))
+}
+
+/// Turns a reference that arrived into a handle; its accounting in other sessions is done here.
+fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
+    let core = &link.core;
+    match arrived {
+        Arrived::Import { import, interface, .. } => {
+            AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
+        }
+        Arrived::Home { object, debt, interface } => {
+            let home = core.home(object, InterfaceName::Shared(interface));
+            core.pay(vec![debt]);
+            home
+        }
+        Arrived::Third { owner, addresses, object, debt, interface } => {
+            let import = core.import_from_third(owner, object, addresses, debt);
+            AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
+        }
+    }
+}
+
+fn root(link: &Arc<Link>, call: u64, name: &str) {
+    let published = link.core.roots.lock().get(name).cloned();
+    match published {
+        Some(proxy) => {
+            let answer = Ok::<_, RemoteError>(proxy).encode();
+            reply(link, call, "a root", answer);
+        }
+        None => {
+            let at = format!("node {}", link.core.id);
+            fault(link, call, RemoteError::NotBound { name: name.to_owned(), at });
+        }
+    }
+}
+
+/// Executes a call: decodes the arguments, polls the servant once here, in the order of arrival, and spawns what is pending.
+async fn serve(
+    link: &Arc<Link>,
+    call: u64,
+    id: ObjectId,
+    method: MethodId,
+    payload: Bytes,
+    references: Vec<AnyProxy>,
+) {
+    let core = &link.core;
+    if core.is_draining() {
+        return fault(link, call, RemoteError::ShuttingDown { node: core.id });
+    }
+    let Some(object) = core.exports.find(id) else {
+        return fault(link, call, RemoteError::NoSuchObject { node: core.id, object: id.to_string() });
+    };
+    let descriptor = object.skeleton().descriptor();
+    if method == DESCRIBE {
+        let answer = Ok::<_, RemoteError>(descriptor.describe()).encode();
+        return reply(link, call, "rmi.Object/describe", answer);
+    }
+    let path = descriptor.method(method).map_or("an unknown method", |method| method.path);
+    let started = catch_unwind(AssertUnwindSafe(|| {
+        let mut incoming = Incoming::new(core.id, &payload, references);
+        object.skeleton().dispatch(method, &mut incoming)
+    }));
+    let mut running = match started {
+        Ok(Some(Ok(running))) => running,
+        Ok(Some(Err(error))) => return fault(link, call, error),
+        Ok(None) => {
+            let (node, interface) = (core.id, descriptor.name.to_owned());
+            let call_name = format!("{:016x}", method.0);
+            return fault(link, call, RemoteError::NoSuchMethod { node, call: call_name, interface });
+        }
+        Err(panic) => return panicked(link, call, path, panic),
+    };
+    match poll_fn(|context| Poll::Ready(poll_caught(&mut running, context))).await {
+        Poll::Ready(outcome) => finish(link, call, path, outcome, object),
+        Poll::Pending => {
+            let task_link = link.clone();
+            core.spawn_call(link, async move {
+                let outcome = poll_fn(|context| poll_caught(&mut running, context)).await;
+                // The servant's future goes before the answer does, as it would in a local call.
+                drop(running);
+                finish(&task_link, call, path, outcome, object);
+            });
+        }
+    }
+}
+
+type Outcome = std::thread::Result<Result<Answer, String>>;
+
+fn poll_caught(running: &mut Running, context: &mut std::task::Context<'_>) -> Poll<Outcome> {
+    match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    }
+}
+
+/// The object is kept until its call has been answered.
+fn finish(link: &Arc<Link>, call: u64, path: &'static str, outcome: Outcome, object: Arc<Object>) {
+    match outcome {
+        Ok(answer) => reply(link, call, path, answer),
+        Err(panic) => panicked(link, call, path, panic),
+    }
+    drop(object);
+}
+
+fn panicked(link: &Arc<Link>, call: u64, path: &str, panic: Box<dyn Any + Send>) {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    let message = text.unwrap_or_else(|| "it panicked with a value that is no text".into());
+    tracing::error!(node = %link.core.id, call = path, %message, "a servant panicked");
+    fault(link, call, RemoteError::Panicked { node: link.core.id, call: path.to_owned(), message });
+}
+
+fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answer, String>) {
+    let sent = answer.and_then(|answer| {
+        let references = link.core.outward(answer.references)?;
+        let status = match answer.status {
+            ReplyStatus::Ok => ReplyKind::Ok,
+            ReplyStatus::Err => ReplyKind::Err,
+        };
+        link.with(|session| match session.check_reply(&answer.payload, &references) {
+            Ok(()) => {
+                session.reply(call, status, answer.payload, references);
+                Ok(())
+            }
+            Err(failure) => Err((format!("{failure:?}"), references)),
+        })
+        // The references are dropped here, unlocked.
+        .map_err(|(reason, _references)| reason)
+    });
+    if let Err(reason) = sent {
+        fault(link, call, RemoteError::BadReply { node: link.core.id, call: path.to_owned(), reason });
+    }
+}
+
+fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
+    // Strings and numbers: this cannot fail; were it to, an empty map is an unknown error to the caller.
+    let payload = rmp_serde::to_vec_named(&error).unwrap_or_else(|_| vec![0x80]);
+    link.with(|session| session.reply(call, ReplyKind::Fault, payload.into(), Vec::new()));
+}
+
+/// The answer to a call of this side is complete.
+fn answered(link: &Arc<Link>, call: u64, status: ReplyKind, payload: Bytes, references: Vec<AnyProxy>) {
+    let Some(caller) = link.with(|session| session.answered(call)) else { return };
+    let Some(from) = link.peer() else { return };
+    let status = match status {
+        ReplyKind::Ok => ReplyStatus::Ok,
+        ReplyKind::Err => ReplyStatus::Err,
+        ReplyKind::Fault => {
+            let path = caller.path.to_string();
+            return caller.fail(match rmp_serde::from_slice(&payload) {
+                // The owner knows the method's hash alone.
+                Ok(RemoteError::NoSuchMethod { node, interface, .. }) => {
+                    RemoteError::NoSuchMethod { node, call: path, interface }
+                }
+                Ok(error) => error,
+                Err(error) => RemoteError::BadReply { node: from, call: path, reason: error.to_string() },
+            });
+        }
+    };
+    // Whoever gave up drops the receiver: then the reply, and the references in it, are dropped here.
+    let _ = caller.answer.send(Ok(Reply { from, status, payload, references }));
+}

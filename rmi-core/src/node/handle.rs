@@ -1,0 +1,212 @@
+//! The handle of a node.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::RemoteError;
+use crate::id::NodeId;
+use crate::invoke::Reference;
+use crate::node::builder::Builder;
+use crate::node::clock;
+use crate::node::core::Core;
+use crate::node::driver;
+use crate::node::link::{Link, Reason};
+use crate::node::peer::{Peer, ask_root};
+use crate::session::Role;
+use crate::transport::{Address, Stream};
+
+/// How often shutdown looks whether it may go on.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A node: objects, sessions with other nodes, and the tasks that serve them.
+///
+/// A node runs on the tokio runtime on which it was started. Several nodes in one process are as separate as if they were in
+/// several. Clones are handles of one node. When the last handle is dropped the node stops at once: its peers are told as
+/// far as that needs no waiting. [`shutdown`](Self::shutdown) stops it gracefully.
+#[derive(Clone)]
+pub struct Node {
+    owner: Arc<Owner>,
+}
+
+/// Stops the node when the last handle goes.
+struct Owner(Arc<Core>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let core = &self.0;
+        if core.stop.send_replace(true) {
+            return;
+        }
+        core.draining.store(true, Ordering::Release);
+        let roots = std::mem::take(&mut *core.roots.lock());
+        drop(roots);
+        let text = format!("node {} was dropped", core.id);
+        core.runtime.spawn(wind_up(core.clone(), 2, text, Duration::from_millis(200)));
+    }
+}
+
+/// Says Bye, waits for the peers to hang up, ends all links and all tasks.
+async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
+    for link in core.all_links() {
+        link.with(|session| session.bye(code, text.clone()));
+    }
+    let until = clock::now() + patience;
+    while clock::now() < until && core.all_links().iter().any(|link| link.look(|session| session.is_open())) {
+        tokio::time::sleep(LOOK).await;
+    }
+    core.stop.send_replace(true);
+    for link in core.all_links() {
+        link.close(Reason::Stopped);
+        // A detached link was closed before, for another reason.
+        link.finish();
+    }
+    let mut tasks = core.take_tasks();
+    while tasks.join_next().await.is_some() {}
+}
+
+impl Node {
+    /// Configures a node. See [`Builder::start`].
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { owner: Arc::new(Owner(core)) }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.owner.0
+    }
+
+    /// The node's identity, new at every start.
+    pub fn id(&self) -> NodeId {
+        self.core().id
+    }
+
+    /// Where others are told to dial this node; empty for a node that does not listen. Which of them a peer is told depends on where
+    /// it is: see [`Builder::advertise`].
+    pub fn addresses(&self) -> Vec<String> {
+        self.core().addresses.lock().given.clone()
+    }
+
+    /// Lets others fetch `proxy` by name with [`root`](Self::root). The node keeps the object alive until it is
+    /// unpublished. An object that was published under the name is replaced.
+    pub fn publish(&self, name: impl Into<String>, proxy: &impl Reference) {
+        let replaced = self.core().roots.lock().insert(name.into(), proxy.to_any());
+        drop(replaced);
+    }
+
+    /// Takes a name back. False: nothing was published under it.
+    pub fn unpublish(&self, name: &str) -> bool {
+        let removed = self.core().roots.lock().remove(name);
+        removed.is_some()
+    }
+
+    /// The object that the node at `address` has published under `name`. Uses the session with that node, or dials; the
+    /// question rides along with the handshake. Dropping the future gives the question up.
+    ///
+    /// # Errors
+    /// [`RemoteError::BadAddress`], [`RemoteError::Unreachable`], [`RemoteError::NotBound`], or
+    /// [`RemoteError::WrongInterface`] if the object is no `P`.
+    pub async fn root<P: Reference>(&self, address: &str, name: &str) -> Result<P, RemoteError> {
+        let address = parse(address)?;
+        if self.is_mine(&address) {
+            let published = self.core().roots.lock().get(name).cloned();
+            let at = format!("node {}", self.id());
+            return match published {
+                Some(proxy) => P::from_any(proxy).await,
+                None => Err(RemoteError::NotBound { name: name.to_owned(), at }),
+            };
+        }
+        let link = self.core().link_at(&address)?;
+        let found = ask_root(&link, name).await.map_err(|error| match error {
+            RemoteError::NotBound { name, at } => {
+                RemoteError::NotBound { name, at: format!("{address} ({at})") }
+            }
+            other => other,
+        })?;
+        P::from_any(found).await
+    }
+
+    /// The node at `address`. Uses the session with it, or dials. Dropping the future lets the dialing go on.
+    ///
+    /// # Errors
+    /// [`RemoteError::BadAddress`], [`RemoteError::Unreachable`], [`RemoteError::Refused`].
+    pub async fn connect(&self, address: &str) -> Result<Peer, RemoteError> {
+        let link = self.core().link_at(&parse(address)?)?;
+        self.opened(link).await
+    }
+
+    /// Makes any two-way stream of bytes a session: a child's stdin and stdout (join them with `tokio::io::join`), a socket
+    /// pair, a stream from elsewhere. Both ends call it, or one end is a listening node.
+    ///
+    /// # Errors
+    /// When the handshake fails or is not over in time. Dropping the future lets the handshake go on.
+    pub async fn attach<S>(&self, io: S) -> Result<Peer, RemoteError>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let core = self.core();
+        if core.is_draining() {
+            return Err(RemoteError::ShuttingDown { node: core.id });
+        }
+        let link = Link::new(core, "the other end of an attached stream".into(), false, false);
+        core.add_link(&link);
+        core.spawn(driver::run(link.clone(), Stream::new(io), Role::Attach));
+        self.opened(link).await
+    }
+
+    async fn opened(&self, link: Arc<Link>) -> Result<Peer, RemoteError> {
+        let target = link.target.clone();
+        match link.opened().await {
+            Ok(node) => Ok(Peer { link, node }),
+            Err(Reason::Refused(reason)) => Err(RemoteError::Refused { target, reason }),
+            Err(Reason::Violation(reason)) => Err(RemoteError::PeerMisbehaved { peer: target, reason }),
+            Err(reason) => Err(RemoteError::Unreachable { target, reason: reason.to_string() }),
+        }
+    }
+
+    fn is_mine(&self, address: &Address) -> bool {
+        self.core().addresses.lock().listening.contains(address)
+    }
+
+    /// Stops the node gracefully: accepts no new calls and sessions, unpublishes everything, waits until running calls have
+    /// been answered and references it passed on have been registered by their receivers, then says Bye to its peers and ends
+    /// all its tasks. The waiting is bounded by [`Builder::drain_timeout`]. A second call waits for the same.
+    ///
+    /// Dropping the future leaves the node draining; call it again, or drop the node.
+    pub async fn shutdown(&self) {
+        let core = self.core();
+        core.draining.store(true, Ordering::Release);
+        let roots = std::mem::take(&mut *core.roots.lock());
+        drop(roots);
+        let until = clock::now() + core.settings.drain_timeout;
+        while clock::now() < until && !core.all_links().iter().all(is_drained) {
+            tokio::time::sleep(LOOK).await;
+        }
+        let text = format!("node {} is shutting down", core.id);
+        wind_up(core.clone(), 0, text, Duration::from_millis(500)).await;
+    }
+}
+
+/// Nothing runs for the peer, nothing waits to be sent, and it has registered what was passed on to it.
+fn is_drained(link: &Arc<Link>) -> bool {
+    link.look(|session| {
+        let idle = session.serving() == 0 && session.is_flushed();
+        session.pinned() == 0 && (idle || !session.is_open())
+    })
+}
+
+fn parse(address: &str) -> Result<Address, RemoteError> {
+    address.parse().map_err(|reason| RemoteError::BadAddress { address: address.to_owned(), reason })
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.id()).field("addresses", &self.addresses()).finish()
+    }
+}

@@ -1,0 +1,140 @@
+//! An object of another node, as proxies and pins hold it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::error::RemoteError;
+use crate::id::{NodeId, ObjectId};
+use crate::invoke::{Pending, RemoteObject, Request};
+use crate::node::core::Core;
+use crate::node::link::Link;
+use crate::node::live::{Caller, Path};
+use crate::session::{Message, Outward};
+
+/// The handle of an import entry. All proxies that arrive in one session share it; dropping the last one and the last
+/// pin lets the entry be cleaned.
+pub(crate) struct Import {
+    core: Arc<Core>,
+    pub(crate) owner: NodeId,
+    pub(crate) object: ObjectId,
+    /// Where the owner can be dialed.
+    pub(crate) addresses: Arc<[String]>,
+    pub(crate) way: Mutex<Way>,
+    /// How many references to it were passed on and are not confirmed.
+    pub(crate) pins: AtomicU32,
+}
+
+/// How the object is reached.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    /// In the session where the entry is.
+    Link(Arc<Link>),
+    /// The session ended, or there never was one. The next use asks again.
+    Lost,
+    /// The owner said that the object is gone.
+    Gone,
+}
+
+impl Import {
+    pub(crate) fn new(
+        core: &Arc<Core>,
+        owner: NodeId,
+        object: ObjectId,
+        addresses: Arc<[String]>,
+        way: Way,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            core: core.clone(),
+            owner,
+            object,
+            addresses,
+            way: Mutex::new(way),
+            pins: AtomicU32::new(0),
+        })
+    }
+
+    /// The session that leads to the object. If it ended, asks again in another (PROTOCOL 7.7).
+    fn link(self: &Arc<Self>) -> Result<Arc<Link>, RemoteError> {
+        let mut way = self.way.lock();
+        match &*way {
+            Way::Gone => return Err(self.no_such_object()),
+            Way::Link(link) if link.is_usable() => return Ok(link.clone()),
+            Way::Link(_) | Way::Lost => {}
+        }
+        let link = self.core.link_to(self.owner, &self.addresses)?;
+        self.ask_again(&mut way, &link, Vec::new());
+        Ok(link)
+    }
+
+    /// Moves the handle to an entry in `link`, with what it owes. Called with its way locked.
+    pub(crate) fn ask_again(self: &Arc<Self>, way: &mut Way, link: &Arc<Link>, debts: Vec<crate::gc::Debt>) {
+        let pay = link.amend(|session| session.ask_again(self.object, Arc::downgrade(self), debts));
+        *way = Way::Link(link.clone());
+        self.core.pay(pay);
+    }
+
+    fn no_such_object(&self) -> RemoteError {
+        RemoteError::NoSuchObject { node: self.owner, object: self.object.to_string() }
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pins.load(Ordering::Relaxed) > 0
+    }
+
+    fn send(self: &Arc<Self>, request: Request, caller: Caller) {
+        let link = match self.link() {
+            Ok(link) => link,
+            Err(error) => return caller.fail(error),
+        };
+        let references = match self.core.outward(request.references) {
+            Ok(references) => references,
+            Err(reason) => {
+                let call = request.path.to_owned();
+                return caller.fail(RemoteError::BadArgument {
+                    call,
+                    argument: "a reference".into(),
+                    reason,
+                });
+            }
+        };
+        let outward = Outward::Call { object: self.object, method: request.method };
+        let message = Message { outward, payload: request.payload, references };
+        link.with(|session| session.call(caller, message));
+    }
+}
+
+impl RemoteObject for Import {
+    fn owner(&self) -> NodeId {
+        self.owner
+    }
+
+    fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    fn start(self: Arc<Self>, request: Request) -> Pending {
+        let (answer, pending) = oneshot::channel();
+        let object = Some((self.owner, self.object));
+        let caller = Caller { answer, path: Path::Method(request.path), object };
+        self.send(request, caller);
+        pending
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        if let Way::Link(link) = self.way.get_mut() {
+            link.import_dropped(self.object);
+        }
+    }
+}
+
+impl fmt::Debug for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Import(#{} at node {})", self.object, self.owner)
+    }
+}

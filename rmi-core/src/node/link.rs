@@ -1,0 +1,240 @@
+//! A session of a running node: its state behind one lock, what wakes its tasks, and how it ended.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::error::RemoteError;
+use crate::gc::SessionKey;
+use crate::id::{NodeId, ObjectId};
+use crate::node::clock;
+use crate::node::core::Core;
+use crate::node::import::{Import, Way};
+use crate::node::live::{Caller, Live};
+use crate::session::{Failure, Session};
+
+pub(crate) struct Link {
+    pub(crate) key: SessionKey,
+    pub(crate) core: Arc<Core>,
+    /// How messages name the other end: an address, a node, or both.
+    pub(crate) target: String,
+    /// Whether the peer dialed: then it is a way to a node only for references that arrived on it.
+    pub(crate) inbound: bool,
+    session: Mutex<Session<Live>>,
+    /// Import handles that were dropped. `Drop` only queues; the writer sends.
+    dropped: Mutex<Vec<ObjectId>>,
+    /// There may be output, or an earlier timeout.
+    pub(crate) wake: Notify,
+    /// The node at the other end, and where it can be dialed.
+    peer: OnceLock<(NodeId, Arc<[String]>)>,
+    /// How far it is.
+    pub(crate) stage: watch::Sender<Stage>,
+    /// Servants' calls of this peer that are not finished.
+    pub(crate) running: Mutex<JoinSet<()>>,
+}
+
+/// How far a link is in its life.
+#[derive(Debug, Clone)]
+pub(crate) enum Stage {
+    Opening,
+    Open,
+    /// The connection is, or must be, closed.
+    Closed(Reason),
+}
+
+/// Why a link was closed.
+#[derive(Debug, Clone)]
+pub(crate) enum Reason {
+    /// No address answered.
+    Unreachable(String),
+    /// At every address another node answers.
+    Replaced(String),
+    /// The peer refused.
+    Refused(String),
+    /// The connection broke.
+    Broken(String),
+    /// Nothing was heard for the term of the lease.
+    Expired,
+    /// The peer said Bye.
+    Bye(String),
+    /// The peer broke the protocol.
+    Violation(String),
+    /// This node was shut down.
+    Stopped,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(text) | Self::Replaced(text) => f.write_str(text),
+            Self::Refused(text) => write!(f, "it refused: {text}"),
+            Self::Broken(text) => write!(f, "the connection broke: {text}"),
+            Self::Expired => f.write_str("nothing was heard from it until the lease ended"),
+            Self::Bye(text) => write!(f, "it said goodbye: {text}"),
+            Self::Violation(text) => write!(f, "it broke the protocol: {text}"),
+            Self::Stopped => f.write_str("this node was shut down"),
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn new(core: &Arc<Core>, target: String, inbound: bool, eager: bool) -> Arc<Self> {
+        let key = core.next_key();
+        let session = Session::new(key, core.id, core.settings.limits, core.locality, eager);
+        Arc::new(Self {
+            key,
+            core: core.clone(),
+            target,
+            inbound,
+            session: Mutex::new(session),
+            dropped: Mutex::default(),
+            wake: Notify::new(),
+            peer: OnceLock::new(),
+            stage: watch::Sender::new(Stage::Opening),
+            running: Mutex::default(),
+        })
+    }
+
+    /// Works on the session under its lock, then, unlocked, drops what is to be dropped, tells callers of failed calls,
+    /// and wakes the writer.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session<Live>) -> R) -> R {
+        let result = self.with_quietly(work);
+        self.wake.notify_one();
+        result
+    }
+
+    /// The same for the writer, which need not be woken.
+    pub(crate) fn with_quietly<R>(&self, work: impl FnOnce(&mut Session<Live>) -> R) -> R {
+        let (result, garbage, failures) = {
+            let mut session = self.session.lock();
+            let result = work(&mut session);
+            (result, session.take_garbage(), session.take_failures())
+        };
+        drop(garbage);
+        for (caller, failure) in failures {
+            let error = self.failure(failure, &caller);
+            caller.fail(error);
+        }
+        result
+    }
+
+    /// Works on the session and leaves what is to be dropped to the writer: for places that hold another lock.
+    pub(crate) fn amend<R>(&self, work: impl FnOnce(&mut Session<Live>) -> R) -> R {
+        let result = work(&mut self.session.lock());
+        self.wake.notify_one();
+        result
+    }
+
+    /// Looks at the session.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Session<Live>) -> R) -> R {
+        look(&self.session.lock())
+    }
+
+    /// Whether a call may be given to it.
+    pub(crate) fn is_usable(&self) -> bool {
+        let now = clock::now();
+        self.look(|session| session.is_usable(now))
+    }
+
+    /// The node at the other end, once it is known.
+    pub(crate) fn peer(&self) -> Option<NodeId> {
+        self.peer.get().map(|(node, _)| *node)
+    }
+
+    pub(crate) fn set_peer(&self, node: NodeId, addresses: Arc<[String]>) {
+        let _ = self.peer.set((node, addresses));
+    }
+
+    /// The handle of a new entry for an object of the peer.
+    pub(crate) fn new_import(self: &Arc<Self>, object: ObjectId) -> (Arc<Import>, Weak<Import>) {
+        let (owner, addresses) = self.peer.get().cloned().unwrap_or_else(|| (self.core.id, [].into()));
+        let import = Import::new(&self.core, owner, object, addresses, Way::Link(self.clone()));
+        let weak = Arc::downgrade(&import);
+        (import, weak)
+    }
+
+    /// The last clone of an import's handle was dropped.
+    pub(crate) fn import_dropped(&self, object: ObjectId) {
+        self.dropped.lock().push(object);
+        self.wake.notify_one();
+    }
+
+    /// Hands dropped imports to the session.
+    pub(crate) fn collect_dropped(&self) {
+        let dropped = std::mem::take(&mut *self.dropped.lock());
+        if !dropped.is_empty() {
+            let mut session = self.session.lock();
+            for object in dropped {
+                session.dropped(object);
+            }
+        }
+    }
+
+    /// What the caller of a call that could not leave gets.
+    fn failure(&self, failure: Failure, caller: &Caller) -> RemoteError {
+        match failure {
+            Failure::TooLarge { what, size, limit } => {
+                RemoteError::TooLarge { what: format!("{what} of {}", caller.path), size, limit }
+            }
+            Failure::Overloaded(what) => RemoteError::Overloaded { node: self.core.id, what: what.into() },
+            Failure::Ended => {
+                let reason = match &*self.stage.borrow() {
+                    Stage::Closed(reason) => reason.clone(),
+                    _ => Reason::Broken("the session has ended".into()),
+                };
+                self.lost_call(&reason, false, caller)
+            }
+        }
+    }
+
+    /// What the caller of a call gets whose session ended.
+    pub(crate) fn lost_call(&self, reason: &Reason, begun: bool, caller: &Caller) -> RemoteError {
+        let call = caller.path.to_string();
+        let peer = self.peer();
+        match (reason, caller.object, peer) {
+            (Reason::Replaced(_), Some((node, object)), _) => {
+                RemoteError::NoSuchObject { node, object: object.to_string() }
+            }
+            (Reason::Violation(text), ..) => {
+                RemoteError::PeerMisbehaved { peer: self.target.clone(), reason: text.clone() }
+            }
+            (reason, _, Some(node)) if begun => {
+                RemoteError::OutcomeUnknown { node, call, reason: reason.to_string() }
+            }
+            (Reason::Stopped, ..) => RemoteError::ShuttingDown { node: self.core.id },
+            (Reason::Refused(reason), ..) => {
+                RemoteError::Refused { target: self.target.clone(), reason: reason.clone() }
+            }
+            _ => RemoteError::Unreachable { target: self.target.clone(), reason: reason.to_string() },
+        }
+    }
+
+    /// Waits until the handshake is over.
+    pub(crate) async fn opened(&self) -> Result<NodeId, Reason> {
+        let mut stage = self.stage.subscribe();
+        let reached = stage.wait_for(|stage| !matches!(stage, Stage::Opening)).await;
+        match reached.as_deref() {
+            Ok(Stage::Closed(reason)) => Err(reason.clone()),
+            _ => self.peer().ok_or(Reason::Broken("the handshake was not finished".into())),
+        }
+    }
+
+    /// Resolves when the connection is to be closed.
+    pub(crate) async fn closed(&self) -> Reason {
+        let mut stage = self.stage.subscribe();
+        let reached = stage.wait_for(|stage| matches!(stage, Stage::Closed(_))).await;
+        match reached.as_deref() {
+            Ok(Stage::Closed(reason)) => reason.clone(),
+            _ => Reason::Stopped,
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link({} to {})", self.key, self.target)
+    }
+}

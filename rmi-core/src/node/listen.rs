@@ -1,0 +1,36 @@
+//! Accepts connections until the node ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::node::core::Core;
+use crate::node::driver;
+use crate::node::link::Link;
+use crate::session::Role;
+use crate::transport::Listener;
+
+/// The pause after the system could not accept, as when it is out of descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(crate) async fn accept(core: Arc<Core>, mut listener: Listener) {
+    let mut stop = core.stop.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match accepted {
+            // Those still in their handshakes are bounded, too: beyond twice the limit nobody is even refused politely.
+            Ok(_) if core.sessions() >= core.settings.max_sessions.saturating_mul(2) => {}
+            Ok(stream) => {
+                let link = Link::new(&core, "a node that connected".into(), true, false);
+                core.add_link(&link);
+                core.spawn(driver::run(link, stream, Role::Accept));
+            }
+            Err(error) => {
+                tracing::warn!(node = %core.id, %error, "cannot accept a connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

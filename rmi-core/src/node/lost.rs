@@ -1,0 +1,166 @@
+//! What happens when a link ends: calls fail, imports ask again or wait for their next use (PROTOCOL 7.6, 7.7).
+
+use std::sync::{Arc, Weak};
+
+use crate::gc::{Debt, LostImport};
+use crate::id::ObjectId;
+use crate::node::clock;
+use crate::node::core::Core;
+use crate::node::import::{Import, Way};
+use crate::node::link::{Link, Reason, Stage};
+use crate::node::live::Live;
+use crate::session::{Lost, Phase};
+
+/// How often entries of an owner that does not answer ask again before what they owe is paid all the same.
+pub(crate) const MAX_ASKED_AGAIN: u32 = 8;
+
+impl Link {
+    /// The connection is gone or must go. A lost connection and an expired lease end this side as a holder; everything else
+    /// ends both sides. Only the first reason counts.
+    pub(crate) fn close(self: &Arc<Self>, reason: Reason) {
+        let first = self.stage.send_if_modified(|stage| {
+            let first = !matches!(stage, Stage::Closed(_));
+            if first {
+                *stage = Stage::Closed(reason.clone());
+            }
+            first
+        });
+        if !first {
+            return;
+        }
+        tracing::debug!(node = %self.core.id, peer = %self.target, %reason, "session closed");
+        self.core.forget_way(self);
+        self.collect_dropped();
+        let keeps_owner_side =
+            matches!(reason, Reason::Broken(_) | Reason::Expired) && !self.core.is_stopped();
+        let lost = self.with(|session| if keeps_owner_side { session.detach() } else { session.end() });
+        match self.look(|session| session.phase()) {
+            Phase::Detached(_) => {
+                let link = self.clone();
+                self.core.spawn(async move { link.wait_for_owner_end().await });
+            }
+            _ => self.over(),
+        }
+        self.lost(lost, &reason);
+    }
+
+    /// Keeps listings and pins until the lease is over for the peer as a holder, too.
+    async fn wait_for_owner_end(self: Arc<Self>) {
+        loop {
+            let until = self.look(|session| session.next_timeout());
+            clock::sleep_until(until).await;
+            let Phase::Detached(until) = self.look(|session| session.phase()) else { return };
+            if clock::now() >= until {
+                self.finish();
+                return;
+            }
+        }
+    }
+
+    /// Ends both sides.
+    pub(crate) fn finish(self: &Arc<Self>) {
+        let lost = self.with(|session| session.end());
+        self.over();
+        self.lost(lost, &Reason::Expired);
+    }
+
+    fn over(self: &Arc<Self>) {
+        self.core.forget_link(self);
+        let counters = self.look(|session| session.counters());
+        self.core.served.lock().ended(self.peer(), counters.calls_served);
+        // Nobody can want the results any more. The futures are dropped by the runtime, not here.
+        self.running.lock().abort_all();
+    }
+
+    fn lost(self: &Arc<Self>, lost: Lost<Live>, reason: &Reason) {
+        for call in lost.calls {
+            let error = self.lost_call(reason, call.begun, &call.caller);
+            call.caller.fail(error);
+        }
+        let definite = matches!(
+            reason,
+            Reason::Unreachable(_) | Reason::Replaced(_) | Reason::Refused(_) | Reason::Stopped
+        );
+        for import in lost.imports {
+            self.core.lost_import(self, import, definite);
+        }
+    }
+}
+
+impl Core {
+    /// An entry of a link that ended. `definite`: its owner cannot be reached.
+    fn lost_import(self: &Arc<Self>, link: &Arc<Link>, lost: LostImport<Weak<Import>>, definite: bool) {
+        let LostImport { object, handles, mut owed } = lost;
+        for import in handles.iter().filter_map(Weak::upgrade) {
+            let mut way = import.way.lock();
+            match &*way {
+                Way::Link(current) if Arc::ptr_eq(current, link) => {}
+                Way::Link(current) => {
+                    // A call was faster and asked in another session.
+                    let debts = std::mem::take(&mut owed);
+                    let pay = current.amend(|session| session.owe(object, debts));
+                    drop(way);
+                    self.pay(pay);
+                    continue;
+                }
+                Way::Lost | Way::Gone => continue,
+            }
+            *way = Way::Lost;
+            let wanted = import.is_pinned() || !owed.is_empty();
+            if definite || !wanted || !self.may_ask_again(&import) {
+                continue;
+            }
+            if let Ok(next) = self.link_to(import.owner, &import.addresses) {
+                import.ask_again(&mut way, &next, std::mem::take(&mut owed));
+            }
+        }
+        // Nobody holds it, or its owner is out of reach.
+        self.pay(owed);
+    }
+
+    fn may_ask_again(&self, import: &Import) -> bool {
+        let mut links = self.links.lock();
+        let times = links.asked_again.entry(import.owner).or_insert(0);
+        *times += 1;
+        // One link may carry many entries: they count as one, since all of them ask in the same new link.
+        *times <= MAX_ASKED_AGAIN
+    }
+
+    /// Debts are due, and handles are gone for good: the owner answered.
+    pub(crate) fn settle(&self, link: &Link, pay: Vec<Debt>, gone: Vec<Weak<Import>>) {
+        if let Some(owner) = link.peer() {
+            self.links.lock().asked_again.remove(&owner);
+        }
+        for import in gone.iter().filter_map(Weak::upgrade) {
+            *import.way.lock() = Way::Gone;
+        }
+        self.pay(pay);
+    }
+
+    /// The object that a third node's reference leads to, in the session with its owner (PROTOCOL 7.4).
+    pub(crate) fn import_from_third(
+        self: &Arc<Self>,
+        owner: crate::id::NodeId,
+        object: ObjectId,
+        addresses: Vec<String>,
+        debt: Debt,
+    ) -> Arc<Import> {
+        let addresses: Arc<[String]> = addresses.into();
+        let link = match self.link_to(owner, &addresses) {
+            Ok(link) => link,
+            Err(_) => {
+                // The owner is definitely unreachable; calls say so.
+                self.pay(vec![debt]);
+                return Import::new(self, owner, object, addresses, Way::Lost);
+            }
+        };
+        let make = || {
+            let import = Import::new(self, owner, object, addresses, Way::Link(link.clone()));
+            let weak = Arc::downgrade(&import);
+            (import, weak)
+        };
+        let (import, pay) = link.amend(|session| session.import_from_third(object, debt, make));
+        self.pay(pay);
+        import
+    }
+}

@@ -1,0 +1,33 @@
+//! Nodes: the only place where sockets, time, tasks and locks live.
+//!
+//! What it is for: [`Node`] is what users hold; `core` is the node itself; a `link` is a session with its lock and its tasks;
+//! `driver` pumps bytes between a stream and a link; `dispatch` carries out what a session's events ask for; `import` is an object of
+//! another node as proxies hold it. May use: everything below.
+//!
+//! Invariants:
+//! * One lock a session, never held across an await, and no user code runs under it: what is to be dropped is
+//!   taken out and dropped after unlocking ([`link::Link::with`]).
+//! * Lock order: an import's way, then the table of links, then one session. Never two sessions.
+//! * Every task belongs to the node or to a link, and ends with it.
+//! * Clocks are read in `clock` alone.
+
+mod builder;
+mod clock;
+mod core;
+mod dial;
+mod dispatch;
+mod driver;
+mod exports;
+mod handle;
+mod import;
+mod link;
+mod listen;
+mod live;
+mod lost;
+mod peer;
+mod stats;
+
+pub use builder::Builder;
+pub use handle::Node;
+pub use peer::Peer;
+pub use stats::{NodeStats, SessionStats};

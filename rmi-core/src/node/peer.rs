@@ -1,0 +1,60 @@
+//! A session as users hold it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::error::RemoteError;
+use crate::id::NodeId;
+use crate::invoke::{AnyProxy, Reference, RemoteResult, Reply};
+use crate::node::link::Link;
+use crate::node::live::{Caller, Path};
+use crate::session::{Message, Outward};
+
+/// The node at the other end of a session, by [`Node::attach`](crate::Node::attach) or
+/// [`Node::connect`](crate::Node::connect). Dropping it ends nothing: the session lives on with the node.
+#[derive(Clone)]
+pub struct Peer {
+    pub(crate) link: Arc<Link>,
+    pub(crate) node: NodeId,
+}
+
+impl Peer {
+    /// Its identity.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The object that the peer has published under `name`. Dropping the future gives the question up.
+    ///
+    /// # Errors
+    /// [`RemoteError::NotBound`], [`RemoteError::WrongInterface`], or the failure to ask.
+    pub async fn root<P: Reference>(&self, name: &str) -> Result<P, RemoteError> {
+        P::from_any(ask_root(&self.link, name).await?).await
+    }
+
+    /// Resolves with the reason when the session with the peer has ended.
+    pub async fn closed(&self) -> String {
+        self.link.closed().await.to_string()
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peer({})", self.node)
+    }
+}
+
+/// Asks the node at the other end of `link` for a published object.
+pub(crate) async fn ask_root(link: &Arc<Link>, name: &str) -> Result<AnyProxy, RemoteError> {
+    let (answer, pending) = oneshot::channel();
+    let caller = Caller { answer, path: Path::Root(name.to_owned()), object: None };
+    let outward = Outward::Root(name.to_owned());
+    let message = Message { outward, payload: bytes::Bytes::new(), references: Vec::new() };
+    link.with(|session| session.call(caller, message));
+    let reply: Reply = pending.await.map_err(|_| RemoteError::ShuttingDown { node: link.core.id })??;
+    let node = reply.from;
+    let answer = Result::<AnyProxy, RemoteError>::decode(reply);
+    answer.map_err(|reason| RemoteError::BadReply { node, call: format!("the root `{name}`"), reason })?
+}

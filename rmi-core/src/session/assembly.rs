@@ -1,0 +1,111 @@
+//! Incoming messages in several frames (PROTOCOL 6).
+
+use std::collections::HashMap;
+
+use bytes::{Bytes, BytesMut};
+
+/// Messages that have begun and are not complete, by the number of their first frame. `M` is what the first frame said, its
+/// references among it.
+///
+/// Memory is taken as payload arrives, never by what a peer claims.
+#[derive(Debug)]
+pub struct Assembly<M> {
+    partial: HashMap<u64, Partial<M>>,
+    /// The sizes of all of them.
+    claimed: u64,
+    max_claimed: u64,
+}
+
+#[derive(Debug)]
+struct Partial<M> {
+    message: M,
+    size: u64,
+    payload: BytesMut,
+}
+
+/// How a peer broke the rules of fragments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FragmentError {
+    /// More for a message that has not begun.
+    NotBegun,
+    /// More payload than was announced.
+    TooMuch,
+    /// Over the `partial` limit.
+    OverPartial,
+}
+
+impl<M> Assembly<M> {
+    /// With the `partial` limit that was announced.
+    pub fn new(max_claimed: u64) -> Self {
+        Self { partial: HashMap::new(), claimed: 0, max_claimed }
+    }
+
+    /// The first frame of a message, numbered `first`. Returns the message if it is whole.
+    pub fn first(
+        &mut self,
+        first: u64,
+        message: M,
+        size: u64,
+        chunk: Bytes,
+    ) -> Result<Option<(M, Bytes)>, FragmentError> {
+        if chunk.len() as u64 == size {
+            return Ok(Some((message, chunk)));
+        }
+        if !self.partial.is_empty() && self.claimed + size > self.max_claimed {
+            return Err(FragmentError::OverPartial);
+        }
+        self.claimed += size;
+        self.partial.insert(first, Partial { message, size, payload: BytesMut::from(&chunk[..]) });
+        Ok(None)
+    }
+
+    /// A further frame. Returns the message if it is whole now.
+    pub fn more(&mut self, first: u64, chunk: &[u8]) -> Result<Option<(M, Bytes)>, FragmentError> {
+        let partial = self.partial.get_mut(&first).ok_or(FragmentError::NotBegun)?;
+        let whole = (partial.payload.len() + chunk.len()) as u64;
+        if whole > partial.size {
+            return Err(FragmentError::TooMuch);
+        }
+        partial.payload.extend_from_slice(chunk);
+        if whole < partial.size {
+            return Ok(None);
+        }
+        Ok(self.remove(first).map(|partial| (partial.message, partial.payload.freeze())))
+    }
+
+    /// The rest will not come. Returns what the first frame said.
+    pub fn abort(&mut self, first: u64) -> Result<M, FragmentError> {
+        self.remove(first).map(|partial| partial.message).ok_or(FragmentError::NotBegun)
+    }
+
+    fn remove(&mut self, first: u64) -> Option<Partial<M>> {
+        let partial = self.partial.remove(&first)?;
+        self.claimed -= partial.size;
+        Some(partial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_interleave_and_are_bounded() {
+        let mut assembly = Assembly::new(10);
+        assert_eq!(
+            assembly.first(1, 'a', 20, Bytes::from_static(b"0123456789")),
+            Ok(None),
+            "one may always begin"
+        );
+        assert_eq!(assembly.first(2, 'b', 1, Bytes::new()), Err(FragmentError::OverPartial));
+        assert_eq!(assembly.first(3, 'c', 3, Bytes::from_static(b"abc")), Ok(Some(('c', "abc".into()))));
+        assert_eq!(assembly.more(9, b""), Err(FragmentError::NotBegun));
+        assert_eq!(assembly.more(1, &[b'x'; 11]), Err(FragmentError::TooMuch));
+        assert_eq!(assembly.more(1, b"abcde"), Ok(None));
+        let (message, payload) = assembly.more(1, b"fghij").unwrap().unwrap();
+        assert_eq!((message, &payload[..]), ('a', &b"0123456789abcdefghij"[..]));
+        assert_eq!(assembly.first(4, 'd', 5, Bytes::new()), Ok(None));
+        assert_eq!(assembly.abort(4), Ok('d'));
+        assert_eq!(assembly.abort(4), Err(FragmentError::NotBegun));
+    }
+}

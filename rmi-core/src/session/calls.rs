@@ -1,0 +1,137 @@
+//! The calls of a session: those this side made and awaits, and those of the peer that this side executes.
+
+use std::collections::HashMap;
+
+/// Calls this side made, by number. `C` is whoever waits.
+#[derive(Debug)]
+pub(super) struct Calls<C> {
+    next: u64,
+    waiting: HashMap<u64, Waiting<C>>,
+    /// How many have left.
+    begun: u32,
+}
+
+#[derive(Debug)]
+struct Waiting<C> {
+    caller: C,
+    begun: bool,
+}
+
+/// A call that ends with its session.
+#[derive(Debug)]
+pub struct LostCall<C> {
+    /// Who waits.
+    pub caller: C,
+    /// Whether it had left, so that its outcome is unknown.
+    pub begun: bool,
+}
+
+impl<C> Default for Calls<C> {
+    fn default() -> Self {
+        Self { next: 0, waiting: HashMap::new(), begun: 0 }
+    }
+}
+
+impl<C> Calls<C> {
+    /// A new call. It has not left yet.
+    pub(super) fn add(&mut self, caller: C) -> u64 {
+        self.next += 1;
+        self.waiting.insert(self.next, Waiting { caller, begun: false });
+        self.next
+    }
+
+    /// How many calls have left and are not answered.
+    pub(super) fn begun(&self) -> u32 {
+        self.begun
+    }
+
+    /// How many calls wait for an answer or to leave.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The call leaves.
+    pub(super) fn begin(&mut self, call: u64) {
+        if let Some(waiting) = self.waiting.get_mut(&call) {
+            waiting.begun = true;
+            self.begun += 1;
+        }
+    }
+
+    /// Who waits for the call.
+    pub(super) fn caller(&self, call: u64) -> Option<&C> {
+        self.waiting.get(&call).map(|waiting| &waiting.caller)
+    }
+
+    /// Whether the peer may answer this call.
+    pub(super) fn is_begun(&self, call: u64) -> bool {
+        self.waiting.get(&call).is_some_and(|waiting| waiting.begun)
+    }
+
+    /// The call is answered, or withdrawn before it left.
+    pub(super) fn remove(&mut self, call: u64) -> Option<C> {
+        let waiting = self.waiting.remove(&call)?;
+        self.begun -= u32::from(waiting.begun);
+        Some(waiting.caller)
+    }
+
+    /// The session is over.
+    pub(super) fn end(&mut self) -> Vec<LostCall<C>> {
+        self.begun = 0;
+        let lost = std::mem::take(&mut self.waiting).into_values();
+        lost.map(|Waiting { caller, begun }| LostCall { caller, begun }).collect()
+    }
+}
+
+/// Calls of the peer that are not answered yet, with the size of their arguments.
+#[derive(Debug, Default)]
+pub(super) struct Serving {
+    calls: HashMap<u64, u64>,
+    bytes: u64,
+}
+
+/// Why a call of the peer is not served.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotServed {
+    /// The number is in use: a protocol error.
+    Duplicate,
+    /// One of the limits; it is counted and must be answered.
+    Overloaded(&'static str),
+}
+
+impl Serving {
+    /// How many calls are served.
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// A call with `size` bytes of arguments arrived.
+    pub(super) fn add(
+        &mut self,
+        call: u64,
+        size: u64,
+        max_calls: u32,
+        max_bytes: u64,
+    ) -> Result<(), NotServed> {
+        if self.calls.contains_key(&call) {
+            return Err(NotServed::Duplicate);
+        }
+        let outcome = if self.calls.len() >= max_calls as usize {
+            Err(NotServed::Overloaded("too many calls are being served for this peer"))
+        } else if self.bytes + size > max_bytes && self.bytes > 0 {
+            Err(NotServed::Overloaded("the arguments of the calls being served take too much memory"))
+        } else {
+            Ok(())
+        };
+        self.calls.insert(call, size);
+        self.bytes += size;
+        outcome
+    }
+
+    /// A call is answered. False: it was not being served.
+    pub(super) fn remove(&mut self, call: u64) -> bool {
+        let size = self.calls.remove(&call);
+        self.bytes -= size.unwrap_or(0);
+        size.is_some()
+    }
+}

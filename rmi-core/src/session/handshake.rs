@@ -1,0 +1,214 @@
+//! The handshake on a new connection (PROTOCOL 2).
+
+use std::time::Duration;
+
+use crate::id::NodeId;
+use crate::session::locality::Locality;
+use crate::session::time::Time;
+use crate::wire::{Frame, Hello, Limits, Refused, RefusedCode, VERSION, Welcome};
+
+/// The part of this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// This side dialed; the node that is meant, if one is.
+    Dial(Option<NodeId>),
+    /// This side accepted.
+    Accept,
+    /// Nobody dialed: two ends of a pipe.
+    Attach,
+}
+
+/// What this side says of itself.
+#[derive(Debug, Clone)]
+pub struct Introduction {
+    /// This node.
+    pub node: NodeId,
+    /// The lease it asks for.
+    pub lease: Duration,
+    /// What it accepts.
+    pub limits: Limits,
+    /// Where it runs.
+    pub locality: Locality,
+    /// Where it can be dialed. What the peer cannot use is left out.
+    pub addresses: Vec<String>,
+}
+
+/// What the handshake found out.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Who it is, or says it is.
+    pub node: NodeId,
+    /// What it accepts.
+    pub limits: Limits,
+    /// Where it runs.
+    pub locality: Locality,
+    /// Where it can be dialed from here.
+    pub addresses: Vec<String>,
+    /// The lease of the session: the smaller of the two.
+    pub lease: Duration,
+    /// When the frame left that opened the session from this side.
+    pub sent: Time,
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandshakeError {
+    /// The peer refused.
+    Refused(RefusedCode, String),
+    /// This side refuses: the frame must still be sent.
+    Refuse(RefusedCode, String),
+    /// Another node than the one meant.
+    WrongNode(NodeId),
+    /// The peer said something that does not belong into a handshake.
+    Misbehaved(&'static str),
+}
+
+/// The state of one handshake: feed it with [`handle`](Self::handle), send what [`start`](Self::start) and `handle` return.
+#[derive(Debug)]
+pub struct Handshake {
+    role: Role,
+    me: Introduction,
+    /// When the Hello of this side left.
+    sent: Time,
+    /// What a Welcome of this side says about resuming: session id and token.
+    session: [u8; 16],
+    token: Vec<u8>,
+}
+
+/// The handshake is over.
+#[derive(Debug)]
+pub struct Opened {
+    /// The node at the other end.
+    pub peer: Peer,
+    /// What must be sent before anything else.
+    pub welcome: Option<Frame>,
+}
+
+impl Handshake {
+    /// `session` and `token` are random; an acceptor gives them to the dialer.
+    pub fn new(role: Role, me: Introduction, session: [u8; 16], token: Vec<u8>) -> Self {
+        Self { role, me, sent: Time(0), session, token }
+    }
+
+    /// What this side says first.
+    pub fn start(&mut self, now: Time) -> Option<Frame> {
+        self.sent = now;
+        let expect = match self.role {
+            Role::Accept => return None,
+            Role::Dial(expect) => expect,
+            Role::Attach => None,
+        };
+        Some(Frame::Hello(Hello {
+            versions: (VERSION, VERSION),
+            node: self.me.node,
+            expect,
+            symmetric: self.role == Role::Attach,
+            lease_ms: millis(self.me.lease),
+            limits: self.me.limits,
+            host: self.me.locality.host,
+            process: self.me.locality.process,
+            addresses: self.me.addresses.clone(),
+        }))
+    }
+
+    /// A frame arrived; `None`: wait for another. `admit` says whether an acceptor would take one more session.
+    pub fn handle(
+        &mut self,
+        frame: Frame,
+        now: Time,
+        admit: impl FnOnce() -> Result<(), (RefusedCode, String)>,
+    ) -> Result<Option<Opened>, HandshakeError> {
+        match frame {
+            Frame::Hello(hello) => self.hello(hello, now, admit),
+            Frame::Welcome(welcome) if self.role != Role::Accept => self.welcome(welcome),
+            Frame::Refused(Refused { code, text }) if self.role != Role::Accept => {
+                Err(HandshakeError::Refused(code, text))
+            }
+            _ => Err(HandshakeError::Misbehaved("it sent something else than a handshake")),
+        }
+    }
+
+    fn hello(
+        &mut self,
+        hello: Hello,
+        now: Time,
+        admit: impl FnOnce() -> Result<(), (RefusedCode, String)>,
+    ) -> Result<Option<Opened>, HandshakeError> {
+        let refuse = |code, text: String| Err(HandshakeError::Refuse(code, text));
+        let (lowest, highest) = hello.versions;
+        match self.role {
+            Role::Dial(_) => return Err(HandshakeError::Misbehaved("it answered Hello with Hello")),
+            // The side with the smaller id accepts (2.3).
+            Role::Attach if hello.symmetric && self.me.node.to_bytes() > hello.node.to_bytes() => {
+                return Ok(None);
+            }
+            Role::Attach | Role::Accept => {}
+        }
+        if lowest > VERSION || highest < VERSION {
+            return refuse(
+                RefusedCode::NoCommonVersion,
+                format!("this node speaks version {VERSION}, not {lowest} to {highest}"),
+            );
+        }
+        if hello.node == self.me.node {
+            return refuse(RefusedCode::SameNode, "this is the dialing node itself".into());
+        }
+        if hello.expect.is_some_and(|expect| expect != self.me.node) {
+            return refuse(RefusedCode::OtherNode, format!("this is node {}", self.me.node));
+        }
+        if let Err((code, text)) = admit() {
+            return refuse(code, text);
+        }
+        let locality = Locality { host: hello.host, process: hello.process };
+        let peer = self.peer(hello.node, hello.limits, locality, hello.addresses, hello.lease_ms, now);
+        let here = self.me.locality;
+        let welcome = Frame::Welcome(Welcome {
+            version: VERSION,
+            node: self.me.node,
+            session: self.session,
+            token: self.token.clone(),
+            lease_ms: millis(self.me.lease),
+            limits: self.me.limits,
+            host: here.host,
+            process: here.process,
+            addresses: self.me.addresses.iter().filter(|a| here.may_give(a, &locality)).cloned().collect(),
+        });
+        Ok(Some(Opened { peer, welcome: Some(welcome) }))
+    }
+
+    fn welcome(&mut self, welcome: Welcome) -> Result<Option<Opened>, HandshakeError> {
+        if welcome.version != VERSION {
+            return Err(HandshakeError::Misbehaved("it chose a version that was not offered"));
+        }
+        if let Role::Dial(Some(expect)) = self.role
+            && welcome.node != expect
+        {
+            return Err(HandshakeError::WrongNode(welcome.node));
+        }
+        if welcome.node == self.me.node {
+            return Err(HandshakeError::Misbehaved("it claims to be this very node"));
+        }
+        let locality = Locality { host: welcome.host, process: welcome.process };
+        let Welcome { node, limits, addresses, lease_ms, .. } = welcome;
+        let peer = self.peer(node, limits, locality, addresses, lease_ms, self.sent);
+        Ok(Some(Opened { peer, welcome: None }))
+    }
+
+    fn peer(
+        &self,
+        node: NodeId,
+        limits: Limits,
+        locality: Locality,
+        mut addresses: Vec<String>,
+        lease_ms: u64,
+        sent: Time,
+    ) -> Peer {
+        addresses.retain(|address| locality.may_give(address, &self.me.locality));
+        let lease = self.me.lease.min(Duration::from_millis(lease_ms));
+        Peer { node, limits, locality, addresses, lease, sent }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

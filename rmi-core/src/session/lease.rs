@@ -1,0 +1,87 @@
+//! The lease of a session and its two ends in time (PROTOCOL 7.6).
+
+use std::time::Duration;
+
+use crate::session::time::Time;
+
+/// When this side must have given up as a holder, and how long it keeps what it owes as an owner.
+///
+/// The holder's end is counted from the *sending* of a frame that the peer is known to have received, the owner's
+/// from a *receipt*, so a holder always gives up before its owner does, however long frames are under way.
+#[derive(Debug)]
+pub(super) struct Lease {
+    term: Duration,
+    /// The sending time of the last frame that the peer acknowledged, by Ack, Pong or Welcome.
+    confirmed: Time,
+    received: Time,
+    /// When the last Ping left.
+    pinged: Time,
+}
+
+impl Lease {
+    /// A lease of `term`, opened by a handshake frame that left at `sent` and one that arrived at `now`.
+    pub(super) fn new(term: Duration, sent: Time, now: Time) -> Self {
+        Self { term, confirmed: sent, received: now, pinged: sent }
+    }
+
+    /// A frame arrived.
+    pub(super) fn received(&mut self, now: Time) {
+        self.received = self.received.max(now);
+    }
+
+    /// The peer has received what left at `sent`.
+    pub(super) fn confirmed(&mut self, sent: Time) {
+        self.confirmed = self.confirmed.max(sent);
+    }
+
+    /// A Ping leaves.
+    pub(super) fn pinged(&mut self, now: Time) {
+        self.pinged = now;
+    }
+
+    /// When the last Ping left.
+    pub(super) fn last_ping(&self) -> Time {
+        self.pinged
+    }
+
+    /// Imports and calls end here. A thirty-second of T is left for clocks that run differently.
+    pub(super) fn holder_end(&self) -> Time {
+        self.confirmed + (self.term - self.term / 32)
+    }
+
+    /// Listings and pins end here.
+    pub(super) fn owner_end(&self) -> Time {
+        self.received + self.term
+    }
+
+    /// When to ping next, unless something is confirmed before.
+    pub(super) fn next_ping(&self) -> Time {
+        self.confirmed.max(self.pinged) + self.term / 3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_gives_up_first() {
+        let term = Duration::from_secs(3);
+        let second = |n: u64| Time(n * 1_000_000);
+        // The holder sends at 10 and the owner receives it at 12, whatever is confirmed of it later.
+        let mut holder = Lease::new(term, second(0), second(0));
+        let mut owner = Lease::new(term, second(0), second(0));
+        owner.received(second(12));
+        holder.confirmed(second(10));
+        assert!(holder.holder_end() < owner.owner_end());
+        holder.confirmed(second(5));
+        assert_eq!(
+            holder.holder_end(),
+            second(10) + (term - term / 32),
+            "an old confirmation changes nothing"
+        );
+        assert_eq!(holder.next_ping(), second(11));
+        holder.pinged(second(11));
+        assert_eq!(holder.next_ping(), second(12));
+    }
+}

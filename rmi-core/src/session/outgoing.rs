@@ -1,0 +1,410 @@
+//! What leaves: application messages waiting for room, messages under way in fragments, and one step that numbers,
+//! lists and queues.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
+use crate::session::state::{Garbage, Handles, Phase, Session};
+use crate::session::time::Time;
+use crate::wire::{Call, Frame, Limits, Owner, Reply, ReplyKind, Table, TableNode, TableReference, Target};
+
+/// How many calls may wait for room before further ones are refused.
+const MAX_QUEUED_CALLS: usize = 65_536;
+
+/// How many bytes of frames are prepared for one write, so that what comes later does not wait behind more.
+const BATCH: usize = 256 * 1024;
+
+/// A reference in a message that is to be sent.
+#[derive(Debug)]
+pub enum OutReference<H: Handles> {
+    /// To an own object.
+    Own {
+        /// The object.
+        id: ObjectId,
+        /// The interface under which it is given.
+        interface: InterfaceName,
+        /// Keeps it alive.
+        object: H::Object,
+    },
+    /// To an object of another node, maybe of the receiver.
+    Held {
+        /// The node that owns it.
+        owner: NodeId,
+        /// The object.
+        id: ObjectId,
+        /// The interface under which it is given.
+        interface: InterfaceName,
+        /// Where the owner can be dialed.
+        addresses: Arc<[String]>,
+        /// Keeps the import entry alive.
+        pin: H::Pin,
+    },
+}
+
+/// What an application message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outward {
+    /// Asks for a published object.
+    Root(String),
+    /// A call.
+    Call {
+        /// The object.
+        object: ObjectId,
+        /// The method.
+        method: MethodId,
+    },
+    /// An answer.
+    Reply {
+        /// The call.
+        call: u64,
+        /// Which kind.
+        status: ReplyKind,
+    },
+}
+
+/// An application message to be sent.
+#[derive(Debug)]
+pub struct Message<H: Handles> {
+    /// What it is.
+    pub outward: Outward,
+    /// Its payload.
+    pub payload: Bytes,
+    /// The references that the payload names.
+    pub references: Vec<OutReference<H>>,
+}
+
+/// Why a message cannot leave, ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Over a limit of the peer.
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Over a limit of this side.
+    Overloaded(&'static str),
+    /// The session is over.
+    Ended,
+}
+
+/// What is to be written to the connection, in this order.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Unnumbered frames.
+    pub control: Bytes,
+    /// Numbered frames.
+    pub frames: Bytes,
+}
+
+#[derive(Debug)]
+pub(super) struct Outgoing<H: Handles> {
+    replies: VecDeque<Message<H>>,
+    calls: VecDeque<(u64, Message<H>)>,
+    under_way: VecDeque<UnderWay>,
+}
+
+/// A message whose first frame has left.
+#[derive(Debug)]
+struct UnderWay {
+    /// The number of its first frame.
+    first: u64,
+    rest: Bytes,
+    size: u64,
+    /// Calls to this object wait until it is through (4.6).
+    object: Option<ObjectId>,
+}
+
+impl<H: Handles> Default for Outgoing<H> {
+    fn default() -> Self {
+        Self { replies: VecDeque::new(), calls: VecDeque::new(), under_way: VecDeque::new() }
+    }
+}
+
+impl<H: Handles> Outgoing<H> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.calls.is_empty() && self.under_way.is_empty()
+    }
+
+    pub(super) fn end(&mut self, garbage: &mut Garbage<H>) {
+        let calls = self.calls.drain(..).map(|(_, message)| message);
+        for message in self.replies.drain(..).chain(calls) {
+            message.discard(garbage);
+        }
+        self.under_way.clear();
+    }
+
+    /// Whether a message of `size` bytes may begin beside those under way (6.3).
+    fn has_partial_room(&self, size: usize, limits: &Limits) -> bool {
+        size <= limits.frame as usize
+            || self.under_way.is_empty()
+            || self.under_way.iter().map(|m| m.size).sum::<u64>() + size as u64 <= limits.partial
+    }
+}
+
+impl<H: Handles> Message<H> {
+    fn discard(self, garbage: &mut Garbage<H>) {
+        for reference in self.references {
+            match reference {
+                OutReference::Own { object, .. } => garbage.objects.push(object),
+                OutReference::Held { pin, .. } => garbage.pins.push(pin),
+            }
+        }
+    }
+}
+
+impl<H: Handles> Session<H> {
+    /// What the peer accepts; the defaults until it says so.
+    fn peer_limits(&self) -> Limits {
+        let mut limits = self.peer.as_ref().map(|peer| peer.limits).unwrap_or_default();
+        // Whatever it accepts, a frame is not so large that others wait long behind it.
+        limits.frame = limits.frame.min(BATCH as u32);
+        limits
+    }
+
+    /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
+    pub fn call(&mut self, caller: H::Caller, message: Message<H>) {
+        let refused = if matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
+            Some(Failure::Ended)
+        } else if self.outgoing.calls.len() >= MAX_QUEUED_CALLS {
+            Some(Failure::Overloaded("too many calls are waiting to be sent to this peer"))
+        } else {
+            None
+        };
+        if let Some(failure) = refused {
+            message.discard(&mut self.garbage);
+            self.failures.push((caller, failure));
+            return;
+        }
+        let call = self.calls.add(caller);
+        self.outgoing.calls.push_back((call, message));
+        self.pump();
+    }
+
+    /// Answers a call of the peer.
+    pub fn reply(&mut self, call: u64, status: ReplyKind, payload: Bytes, references: Vec<OutReference<H>>) {
+        let message = Message { outward: Outward::Reply { call, status }, payload, references };
+        if !self.serving.remove(call) || !matches!(self.phase, Phase::Open) {
+            message.discard(&mut self.garbage);
+            return;
+        }
+        self.outgoing.replies.push_back(message);
+        self.pump();
+    }
+
+    /// Why the answer cannot be sent, if it cannot: then another one must be.
+    pub fn check_reply(&self, payload: &Bytes, references: &[OutReference<H>]) -> Result<(), Failure> {
+        self.check(payload.len(), references)
+    }
+
+    fn check(&self, size: usize, references: &[OutReference<H>]) -> Result<(), Failure> {
+        let limits = self.peer_limits();
+        let too_large = |what, size: u64, limit| Err(Failure::TooLarge { what, size, limit });
+        if size as u64 > limits.message {
+            return too_large("a message", size as u64, limits.message);
+        }
+        if references.len() > limits.references as usize {
+            return too_large("references in one message", references.len() as u64, limits.references.into());
+        }
+        if references.is_empty() {
+            return Ok(());
+        }
+        let own = references.iter().filter(|r| matches!(r, OutReference::Own { .. })).count();
+        if self.listing.len() + own > self.limits.objects as usize {
+            return Err(Failure::Overloaded("this peer holds too many objects of this node"));
+        }
+        let table = self.table(references).encoded_len() as u64;
+        if table > limits.table.into() {
+            return too_large("a reference table", table, limits.table.into());
+        }
+        Ok(())
+    }
+
+    /// Lets messages begin while there is room.
+    fn pump(&mut self) {
+        match self.phase {
+            Phase::Open => {}
+            Phase::Opening if self.eager => {}
+            _ => return,
+        }
+        let limits = self.peer_limits();
+        while let Some(reply) = self.outgoing.replies.front() {
+            if !self.outgoing.has_partial_room(reply.payload.len(), &limits) {
+                break;
+            }
+            if let Some(reply) = self.outgoing.replies.pop_front() {
+                self.begin(None, reply);
+            }
+        }
+        while self.calls.begun() < limits.calls && (self.ring.unacknowledged() as u64) < limits.ring {
+            let next = self.outgoing.calls.iter().position(|(_, message)| self.may_begin(message, &limits));
+            let Some((call, message)) = next.and_then(|at| self.outgoing.calls.remove(at)) else { break };
+            self.begin_call(call, message);
+        }
+    }
+
+    fn may_begin(&self, message: &Message<H>, limits: &Limits) -> bool {
+        match &message.outward {
+            Outward::Root(_) => true,
+            _ if self.phase == Phase::Opening => false,
+            Outward::Call { object, .. } => {
+                self.outgoing.has_partial_room(message.payload.len(), limits)
+                    && !self.outgoing.under_way.iter().any(|m| m.object.as_ref() == Some(object))
+            }
+            Outward::Reply { .. } => true,
+        }
+    }
+
+    fn begin_call(&mut self, call: u64, message: Message<H>) {
+        let waits = self.calls.caller(call).is_some_and(H::is_waiting);
+        let checked = self.check(message.payload.len(), &message.references);
+        if waits && checked.is_ok() {
+            self.calls.begin(call);
+            self.begin(Some(call), message);
+            return;
+        }
+        message.discard(&mut self.garbage);
+        if let (Some(caller), Err(failure)) = (self.calls.remove(call), checked) {
+            self.failures.push((caller, failure));
+        }
+    }
+
+    /// The one step of 7.1 and 7.3: the frame gets its number, its references are listed and pinned under it, and
+    /// it is queued.
+    fn begin(&mut self, call: Option<u64>, message: Message<H>) {
+        let Message { outward, payload, references } = message;
+        let table = self.table(&references);
+        let frame = self.peer_limits().frame as usize;
+        let size = payload.len() as u64;
+        let mut rest = payload;
+        let chunk = rest.split_to(rest.len().min(frame));
+        let mut object = None;
+        let call = call.unwrap_or_default();
+        let first = match outward {
+            Outward::Root(name) => Frame::Root { call, name, unsupported: None },
+            Outward::Call { object: target, method } => {
+                object = Some(target);
+                let target = Target::Object(target);
+                Frame::Call(Call { call, target, method, unsupported: None, table, size, chunk })
+            }
+            Outward::Reply { call, status } => Frame::Reply(Reply { call, status, table, size, chunk }),
+        };
+        let number = self.ring.push(&first);
+        for reference in references {
+            match reference {
+                OutReference::Own { id, object, .. } => {
+                    self.garbage.objects.extend(self.listing.sent(id, object, number));
+                }
+                OutReference::Held { pin, .. } => {
+                    self.pins.pin(pin);
+                }
+            }
+        }
+        if !rest.is_empty() {
+            self.outgoing.under_way.push_back(UnderWay { first: number, rest, size, object });
+        }
+    }
+
+    /// The table of a message that is about to be numbered: transfer numbers as [`begin`](Self::begin) will
+    /// give them.
+    fn table(&self, references: &[OutReference<H>]) -> Table {
+        let mut table = Table::default();
+        let peer = self.peer.as_ref();
+        let mut transfer = self.pins.next_transfer();
+        for reference in references {
+            let (owner, id, interface, transfer) = match reference {
+                OutReference::Own { id, interface, .. } => (Owner::Sender, id, interface, 0),
+                OutReference::Held { owner, id, interface, addresses, .. } => {
+                    let number = transfer;
+                    transfer += 1;
+                    let owner = if peer.is_some_and(|peer| peer.node == *owner) {
+                        Owner::Receiver
+                    } else {
+                        Owner::Node(self.table_node(&mut table, *owner, addresses))
+                    };
+                    (owner, id, interface, number)
+                }
+            };
+            let interface = intern(&mut table.interfaces, interface);
+            table.references.push(TableReference { owner, object: *id, interface, transfer });
+        }
+        table
+    }
+
+    fn table_node(&self, table: &mut Table, node: NodeId, addresses: &[String]) -> u32 {
+        let known = table.nodes.iter().position(|known| known.node == node);
+        let index = known.unwrap_or_else(|| {
+            let there = self.peer.as_ref().map(|peer| peer.locality);
+            let may_give = |a: &&String| there.is_some_and(|there| self.here.may_give(a, &there));
+            let addresses = addresses.iter().filter(may_give).take(8).cloned().collect();
+            table.nodes.push(TableNode { node, addresses });
+            table.nodes.len() - 1
+        });
+        index as u32
+    }
+
+    /// What is to be written now; `None` if there is nothing.
+    pub fn poll_output(&mut self, now: Time) -> Option<Output> {
+        match self.phase {
+            Phase::Open => {}
+            Phase::Opening if self.eager => {}
+            _ => return None,
+        }
+        self.pump();
+        self.fragments();
+        let output = Output { control: self.control(now), frames: self.ring.take(now) };
+        let bytes = output.control.len() + output.frames.len();
+        self.counters.bytes_sent += bytes as u64;
+        (bytes > 0).then_some(output)
+    }
+
+    /// One more frame of each message under way, in turn, while there is room.
+    fn fragments(&mut self) {
+        let limits = self.peer_limits();
+        while self.ring.waiting() < BATCH && (self.ring.unacknowledged() as u64) < limits.ring {
+            let Some(mut message) = self.outgoing.under_way.pop_front() else { return };
+            let chunk = message.rest.split_to(message.rest.len().min(limits.frame as usize));
+            self.ring.push(&Frame::More { first: message.first, chunk });
+            if message.rest.is_empty() {
+                self.pump();
+            } else {
+                self.outgoing.under_way.push_back(message);
+            }
+        }
+    }
+
+    fn control(&mut self, now: Time) -> Bytes {
+        let mut control = BytesMut::new();
+        for stamp in self.pongs.drain(..) {
+            Frame::Pong { stamp }.encode(&mut control);
+        }
+        if let Some(frame) = self.received.acknowledge(now, self.limits.ring) {
+            Frame::Ack { frame }.encode(&mut control);
+        }
+        if let Some(lease) = &mut self.lease
+            && now >= lease.next_ping()
+        {
+            lease.pinged(now);
+            Frame::Ping { stamp: now.0 }.encode(&mut control);
+        }
+        control.freeze()
+    }
+}
+
+fn intern(interfaces: &mut Vec<Arc<str>>, name: &InterfaceName) -> u32 {
+    let known = interfaces.iter().position(|known| **known == *name.as_str());
+    let index = known.unwrap_or_else(|| {
+        interfaces.push(match name {
+            InterfaceName::Static(name) => Arc::from(*name),
+            InterfaceName::Shared(name) => name.clone(),
+        });
+        interfaces.len() - 1
+    });
+    index as u32
+}

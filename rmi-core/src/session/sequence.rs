@@ -1,0 +1,130 @@
+//! Numbered frames: the ring of what is not acknowledged on one side, the count of what arrived on the other
+//! (PROTOCOL 3.1 to 3.3).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::session::time::Time;
+use crate::wire::Frame;
+
+/// How long a received frame may wait for its Ack.
+const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// Frames that left and are not acknowledged, in the batches in which they were written, and those about to leave.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    /// The number of the last frame that was numbered.
+    last: u64,
+    acked: u64,
+    batches: VecDeque<Batch>,
+    /// Encoded, numbered, not yet handed to a connection.
+    tail: BytesMut,
+    /// Bytes in `batches`.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Batch {
+    /// The number of its last frame.
+    last: u64,
+    bytes: Bytes,
+    sent: Time,
+}
+
+impl Ring {
+    /// The number of the last frame that was numbered.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Numbers and encodes a frame: from here on it leaves. Returns its number.
+    pub(super) fn push(&mut self, frame: &Frame) -> u64 {
+        frame.encode(&mut self.tail);
+        self.last += 1;
+        self.last
+    }
+
+    /// Bytes that are numbered and not acknowledged.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.bytes + self.tail.len()
+    }
+
+    /// Bytes that wait for a connection.
+    pub(super) fn waiting(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// What is to be written now. It stays in the ring until it is acknowledged.
+    pub(super) fn take(&mut self, now: Time) -> Bytes {
+        let bytes = self.tail.split().freeze();
+        if !bytes.is_empty() {
+            self.bytes += bytes.len();
+            self.batches.push_back(Batch { last: self.last, bytes: bytes.clone(), sent: now });
+        }
+        bytes
+    }
+
+    /// The peer has received the frames up to `frame`. Returns when the last of them left that is known wholly
+    /// received; `Err`: that frame never left, or less was acknowledged than before.
+    pub(super) fn acknowledged(&mut self, frame: u64) -> Result<Option<Time>, ()> {
+        if frame > self.last || frame < self.acked {
+            return Err(());
+        }
+        self.acked = frame;
+        let mut sent = None;
+        while let Some(batch) = self.batches.front() {
+            if batch.last > frame {
+                break;
+            }
+            self.bytes -= batch.bytes.len();
+            sent = Some(batch.sent);
+            self.batches.pop_front();
+        }
+        Ok(sent)
+    }
+}
+
+/// What arrived, and what of it the peer knows.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    frames: u64,
+    /// What the last Ack said.
+    acked: u64,
+    /// Bytes since the last Ack.
+    bytes: u64,
+    due: Option<Time>,
+}
+
+impl Received {
+    /// A numbered frame of `len` bytes arrived. Returns its number.
+    pub(super) fn count(&mut self, len: usize, now: Time) -> u64 {
+        self.frames += 1;
+        self.bytes += len as u64;
+        self.due.get_or_insert(now + ACK_DELAY);
+        self.frames
+    }
+
+    /// The number of the last frame.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// When an Ack must leave at the latest.
+    pub(super) fn due(&self) -> Option<Time> {
+        self.due
+    }
+
+    /// The Ack to send now, if one is due: after a delay, or when a quarter of `ring` bytes waits for it.
+    pub(super) fn acknowledge(&mut self, now: Time, ring: u64) -> Option<u64> {
+        let due = self.due.is_some_and(|due| due <= now) || self.bytes >= ring / 4;
+        if !due || self.frames == self.acked {
+            return None;
+        }
+        self.acked = self.frames;
+        self.bytes = 0;
+        self.due = None;
+        Some(self.frames)
+    }
+}

@@ -1,0 +1,15 @@
+//! Transports: addresses, and how they become a stream of bytes.
+//!
+//! What it is for: [`Address`] names a place, [`dial`] gets a [`Stream`] to it, [`Listener`] accepts streams. May use: `error`.
+//! It knows neither frames nor sessions; a session runs over any stream.
+//!
+//! Invariant: what a listener says of itself can be dialed; a wildcard never leaves this layer.
+
+mod address;
+mod listener;
+mod memory;
+mod stream;
+
+pub(crate) use address::Address;
+pub(crate) use listener::Listener;
+pub(crate) use stream::{Stream, dial};

@@ -1,0 +1,201 @@
+//! The frames that carry payloads: Call, Reply, More (PROTOCOL 3, 6).
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::codec::{Reader, WireError, put_bytes, put_options, put_varint};
+use super::frame::{kind, object};
+use super::framing::framed;
+use super::limits::Limits;
+use super::table::Table;
+use crate::id::{MethodId, ObjectId};
+
+/// A call, or the beginning of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The caller's number for it.
+    pub call: u64,
+    /// What is called.
+    pub target: Target,
+    /// Which method of it.
+    pub method: MethodId,
+    /// An option that must be understood and is not (PROTOCOL 3.4). Set by decoding; not encoded.
+    pub unsupported: Option<u64>,
+    /// The references in the payload. Applied also if the call cannot be executed (PROTOCOL 5.3).
+    pub table: Table,
+    /// Bytes of the whole payload.
+    pub size: u64,
+    /// The payload's first bytes, at most `size`; the rest comes in More frames.
+    pub chunk: Bytes,
+}
+
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// An object of the receiver.
+    Object(ObjectId),
+    /// A target tag other than 0. Its value is dropped; the call is answered as unsupported (PROTOCOL 3.4).
+    Unknown(u8),
+}
+
+/// The answer to a Root or a Call, or the beginning of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The number of the Root or Call.
+    pub call: u64,
+    /// What the payload is.
+    pub status: ReplyKind,
+    /// The references in the payload.
+    pub table: Table,
+    /// Bytes of the whole payload.
+    pub size: u64,
+    /// The payload's first bytes, at most `size`; the rest comes in More frames.
+    pub chunk: Bytes,
+}
+
+/// What the payload of a Reply is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// The method's `Ok` value.
+    Ok = 0,
+    /// The method's `Err` value.
+    Err = 1,
+    /// The call failed outside of the method.
+    Fault = 2,
+}
+
+impl Call {
+    pub(super) fn encode(&self, out: &mut BytesMut) {
+        call_body(out, self.call, self.target, self.method, &self.table, self.size, &self.chunk);
+    }
+
+    pub(super) fn decode(reader: &mut Reader, limits: &Limits) -> Result<Self, WireError> {
+        let call = reader.varint()?;
+        let target = match reader.u8()? {
+            0 => Target::Object(object(reader)?),
+            tag => {
+                reader.bytes("a target", usize::MAX)?;
+                Target::Unknown(tag)
+            }
+        };
+        let method = MethodId(reader.u64()?);
+        let unsupported = reader.options()?;
+        let table = Table::decode(reader, limits)?;
+        let (size, chunk) = payload(reader, limits)?;
+        Ok(Self { call, target, method, unsupported, table, size, chunk })
+    }
+}
+
+impl Reply {
+    pub(super) fn encode(&self, out: &mut BytesMut) {
+        reply_body(out, self.call, self.status, &self.table, self.size, &self.chunk);
+    }
+
+    pub(super) fn decode(reader: &mut Reader, limits: &Limits) -> Result<Self, WireError> {
+        let call = reader.varint()?;
+        let status = match reader.u8()? {
+            0 => ReplyKind::Ok,
+            1 => ReplyKind::Err,
+            2 => ReplyKind::Fault,
+            _ => return Err(WireError::BadValue("the status of a reply")),
+        };
+        reader.options_understood()?;
+        let table = Table::decode(reader, limits)?;
+        let (size, chunk) = payload(reader, limits)?;
+        Ok(Self { call, status, table, size, chunk })
+    }
+}
+
+fn payload(reader: &mut Reader, limits: &Limits) -> Result<(u64, Bytes), WireError> {
+    let size = reader.varint()?;
+    if size > limits.message {
+        return Err(WireError::TooLong { what: "a message", size, limit: limits.message });
+    }
+    let chunk = chunk(reader, limits)?;
+    // PROTOCOL 6.1
+    if chunk.len() as u64 > size {
+        Err(WireError::BadValue("the size of a message"))
+    } else {
+        Ok((size, chunk))
+    }
+}
+
+pub(super) fn chunk(reader: &mut Reader, limits: &Limits) -> Result<Bytes, WireError> {
+    let chunk = reader.rest();
+    let (size, limit) = (chunk.len() as u64, u64::from(limits.frame));
+    if size > limit {
+        Err(WireError::TooLong { what: "the payload of a frame", size, limit })
+    } else {
+        Ok(chunk)
+    }
+}
+
+/// Appends a Call of an object, as [`Frame::encode`] would, from a borrowed payload.
+pub fn encode_call(
+    out: &mut BytesMut,
+    call: u64,
+    object: ObjectId,
+    method: MethodId,
+    table: &Table,
+    size: u64,
+    chunk: &[u8],
+) {
+    framed(out, kind::CALL, |out| call_body(out, call, Target::Object(object), method, table, size, chunk));
+}
+
+/// Appends a Reply, as [`Frame::encode`] would, from a borrowed payload.
+pub fn encode_reply(
+    out: &mut BytesMut,
+    call: u64,
+    status: ReplyKind,
+    table: &Table,
+    size: u64,
+    chunk: &[u8],
+) {
+    framed(out, kind::REPLY, |out| reply_body(out, call, status, table, size, chunk));
+}
+
+/// Appends a More, as [`Frame::encode`] would, from a borrowed payload.
+pub fn encode_more(out: &mut BytesMut, first: u64, chunk: &[u8]) {
+    framed(out, kind::MORE, |out| more_body(out, first, chunk));
+}
+
+fn call_body(
+    out: &mut BytesMut,
+    call: u64,
+    target: Target,
+    method: MethodId,
+    table: &Table,
+    size: u64,
+    chunk: &[u8],
+) {
+    put_varint(out, call);
+    match target {
+        Target::Object(object) => {
+            out.put_u8(0);
+            out.put_slice(&object.to_bytes());
+        }
+        Target::Unknown(tag) => {
+            out.put_u8(tag);
+            put_bytes(out, &[]);
+        }
+    }
+    out.put_u64(method.0);
+    put_options(out);
+    table.encode(out);
+    put_varint(out, size);
+    out.put_slice(chunk);
+}
+
+fn reply_body(out: &mut BytesMut, call: u64, status: ReplyKind, table: &Table, size: u64, chunk: &[u8]) {
+    put_varint(out, call);
+    out.put_u8(status as u8);
+    put_options(out);
+    table.encode(out);
+    put_varint(out, size);
+    out.put_slice(chunk);
+}
+
+pub(super) fn more_body(out: &mut BytesMut, first: u64, chunk: &[u8]) {
+    put_varint(out, first);
+    out.put_slice(chunk);
+}

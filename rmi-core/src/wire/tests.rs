@@ -1,0 +1,597 @@
+//! Properties of the wire: round trips, strictness, bounds.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::codec::{self, Reader, put_varint, varint_len};
+use super::*;
+use crate::id::{MethodId, NodeId, ObjectId};
+
+const LIMITS: Limits = Limits {
+    frame: 2_048,
+    table: 8_192,
+    message: 1 << 20,
+    references: 64,
+    calls: 1,
+    ring: 65_536,
+    objects: 1,
+    partial: 1 << 20,
+};
+
+fn encoded(frame: &Frame) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    frame.encode(&mut out);
+    out.to_vec()
+}
+
+/// The kind byte and the body.
+fn body(frame: &Frame) -> Vec<u8> {
+    encoded(frame).split_off(4)
+}
+
+fn decode(body: &[u8]) -> Result<Frame, WireError> {
+    Frame::decode(Bytes::copy_from_slice(body), &LIMITS)
+}
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![any::<u64>(), 0..300u64, (0..64u32, 0..3u64).prop_map(|(bits, more)| (1 << bits) + more - 1)]
+}
+
+/// At most `max` bytes, and often exactly so many.
+fn text(max: usize) -> impl Strategy<Value = String> {
+    let cut = move |text: String| text[..text.floor_char_boundary(max)].to_owned();
+    prop_oneof![
+        9 => vec(any::<char>(), 0..12).prop_map(move |chars| cut(chars.into_iter().collect())),
+        1 => Just("x".repeat(max)),
+    ]
+}
+
+fn id() -> impl Strategy<Value = [u8; 16]> {
+    any::<[u8; 16]>()
+}
+
+fn object() -> impl Strategy<Value = ObjectId> {
+    id().prop_map(ObjectId::from_bytes)
+}
+
+fn node() -> impl Strategy<Value = NodeId> {
+    id().prop_map(NodeId::from_bytes)
+}
+
+fn addresses(max: usize) -> impl Strategy<Value = Vec<String>> {
+    vec(text(ADDRESS_MAX), 0..=max)
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let small = |minimum| prop_oneof![Just(minimum), Just(u32::MAX), minimum..=u32::MAX];
+    let large = |minimum| prop_oneof![Just(minimum), Just(u64::MAX), minimum..=u64::MAX];
+    let first = (small(1_024), small(4_096), large(1_024), small(1));
+    let second = (small(1), large(65_536), small(1), large(1_024));
+    (first, second).prop_map(|((frame, table, message, references), (calls, ring, objects, partial))| {
+        Limits { frame, table, message, references, calls, ring, objects, partial }
+    })
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let who = (any::<(u16, u16)>(), node(), option::of(node()), any::<bool>());
+    let expect = |node: NodeId| node.to_bytes() != [0; 16];
+    (who, number(), limits(), any::<(u64, u64)>(), addresses(ADDRESSES_MAX)).prop_map(
+        move |((versions, node, meant, symmetric), lease_ms, limits, (host, process), addresses)| Hello {
+            versions,
+            node,
+            expect: meant.filter(|node| expect(*node)),
+            symmetric,
+            lease_ms,
+            limits,
+            host,
+            process,
+            addresses,
+        },
+    )
+}
+
+fn token() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 16..=64)
+}
+
+fn welcome() -> impl Strategy<Value = Welcome> {
+    (any::<u16>(), id(), token(), hello()).prop_map(|(version, session, token, hello)| Welcome {
+        version,
+        node: hello.node,
+        session,
+        token,
+        lease_ms: hello.lease_ms,
+        limits: hello.limits,
+        host: hello.host,
+        process: hello.process,
+        addresses: hello.addresses,
+    })
+}
+
+fn table() -> impl Strategy<Value = Table> {
+    let nodes = vec((node(), addresses(NODE_ADDRESSES_MAX)), 0..4);
+    let interfaces = vec(text(INTERFACE_MAX), 1..4);
+    let references = vec((0..6u32, object(), any::<u32>(), 1..=u64::MAX), 4..20);
+    let some = (nodes, interfaces, references).prop_map(|(nodes, interfaces, references)| {
+        let reference = |(owner, object, interface, transfer)| {
+            let owner = match owner {
+                0 => Owner::Sender,
+                i if i as usize <= nodes.len() => Owner::Node(i - 1),
+                _ => Owner::Receiver,
+            };
+            let transfer = if owner == Owner::Sender { 0 } else { transfer };
+            TableReference { owner, object, interface: interface % interfaces.len() as u32, transfer }
+        };
+        Table {
+            references: references.into_iter().map(reference).collect(),
+            nodes: nodes.into_iter().map(|(node, addresses)| TableNode { node, addresses }).collect(),
+            interfaces: interfaces.into_iter().map(Into::into).collect(),
+        }
+    });
+    prop_oneof![Just(Table::EMPTY), some.prop_filter("too long", |table| table.encoded_len() <= 8_192)]
+}
+
+/// A payload's first bytes and the size of the whole.
+fn payload() -> impl Strategy<Value = (Bytes, u64)> {
+    let chunk = prop_oneof![9 => vec(any::<u8>(), 0..40), 1 => Just(vec![7; LIMITS.frame as usize])];
+    (chunk, prop_oneof![Just(0), 0..1_000_000u64])
+        .prop_map(|(chunk, more)| (Bytes::from(chunk.clone()), chunk.len() as u64 + more))
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![4 => object().prop_map(Target::Object), 1 => (1..=255u8).prop_map(Target::Unknown)]
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let method = any::<u64>().prop_map(MethodId);
+    (number(), target(), method, table(), payload()).prop_map(
+        |(call, target, method, table, (chunk, size))| Call {
+            call,
+            target,
+            method,
+            unsupported: None,
+            table,
+            size,
+            chunk,
+        },
+    )
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let status = prop_oneof![Just(ReplyKind::Ok), Just(ReplyKind::Err), Just(ReplyKind::Fault)];
+    (number(), status, table(), payload()).prop_map(|(call, status, table, (chunk, size))| Reply {
+        call,
+        status,
+        table,
+        size,
+        chunk,
+    })
+}
+
+fn frame() -> impl Strategy<Value = Frame> {
+    prop_oneof![
+        1 => call().prop_map(Frame::Call),
+        1 => reply().prop_map(Frame::Reply),
+        3 => frame_without_table(),
+    ]
+}
+
+fn frame_without_table() -> impl Strategy<Value = Frame> {
+    let code = any::<u8>().prop_map(RefusedCode::from);
+    prop_oneof![
+        hello().prop_map(Frame::Hello),
+        welcome().prop_map(Frame::Welcome),
+        (code, text(TEXT_MAX)).prop_map(|(code, text)| Frame::Refused(Refused { code, text })),
+        (id(), token(), number()).prop_map(|(session, token, received)| Frame::Resume(Resume {
+            session,
+            token,
+            received
+        })),
+        (token(), number()).prop_map(|(token, received)| Frame::Resumed(Resumed { received, token })),
+        Just(Frame::Expired),
+        number().prop_map(|frame| Frame::Ack { frame }),
+        number().prop_map(|stamp| Frame::Ping { stamp }),
+        number().prop_map(|stamp| Frame::Pong { stamp }),
+        (number(), text(ROOT_NAME_MAX)).prop_map(|(call, name)| Frame::Root {
+            call,
+            name,
+            unsupported: None
+        }),
+        object().prop_map(|object| Frame::Dirty { object }),
+        object().prop_map(|object| Frame::Held { object }),
+        object().prop_map(|object| Frame::Gone { object }),
+        (object(), number()).prop_map(|(object, upto)| Frame::Clean { object, upto }),
+        number().prop_map(|transfer| Frame::Unpin { transfer }),
+        (any::<u8>(), text(TEXT_MAX)).prop_map(|(code, text)| Frame::Bye { code, text }),
+        (number(), payload()).prop_map(|(first, (chunk, _))| Frame::More { first, chunk }),
+        number().prop_map(|first| Frame::Abort { first }),
+        (number(), text(TEXT_MAX)).prop_map(|(frame, text)| Frame::Unsupported { frame, text }),
+        (28..128u8).prop_map(|kind| Frame::Unknown { kind }),
+    ]
+}
+
+/// A damaged frame: bytes changed, removed, inserted, the end cut off or extended.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let damage = (0..5u8, any::<prop::sample::Index>(), prop_oneof![Just(0), Just(1), any::<u8>()]);
+    (frame(), vec(damage, 1..4)).prop_map(|(frame, damages)| {
+        let mut bytes = body(&frame);
+        for (how, index, byte) in damages {
+            let at = index.index(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
+            match how {
+                _ if bytes.is_empty() => bytes.push(byte),
+                0 => bytes[at] ^= 1 << (byte % 8),
+                1 => bytes[at] = byte,
+                2 => drop(bytes.remove(at)),
+                3 => bytes.insert(at, byte),
+                _ if byte.is_multiple_of(2) => bytes.truncate(at),
+                _ => bytes.push(byte),
+            }
+        }
+        bytes
+    })
+}
+
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let tail = || vec(prop_oneof![Just(0), Just(1), Just(2), any::<u8>()], 0..60);
+    let kinded = (0..33u8, tail()).prop_map(|(kind, mut bytes)| {
+        bytes.insert(0, kind);
+        bytes
+    });
+    prop_oneof![damaged(), kinded, tail()]
+}
+
+/// What `from` has and `to` has not, and the other way round, if one piece of each differs.
+fn difference<'a>(from: &'a [u8], to: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    let start = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+    let (from, to) = (&from[start..], &to[start..]);
+    let end = from.iter().rev().zip(to.iter().rev()).take_while(|(a, b)| a == b).count();
+    (&from[..from.len() - end], &to[..to.len() - end])
+}
+
+/// Where the count of limits stands in a Hello or Welcome: after versions, ids and flags or token, and the lease.
+fn count_of_limits(bytes: &[u8]) -> usize {
+    let lease = if bytes[0] == 1 { 38 } else { 36 + usize::from(bytes[35]) };
+    lease + bytes[lease..].iter().take_while(|byte| **byte >= 0x80).count() + 1
+}
+
+/// Whether a frame of this may lose something by being decoded, according to the protocol.
+fn skips(bytes: &[u8], frame: &Frame, again: &[u8]) -> bool {
+    // Options become the one byte that says that there are none.
+    let options_alone = matches!(difference(bytes, again), ([_, ..], [] | [0]));
+    match frame {
+        Frame::Hello(_) | Frame::Welcome(_) => bytes[count_of_limits(bytes)] != 8 || options_alone,
+        Frame::Call(Call { target: Target::Unknown(_), .. }) => bytes.len() > again.len(),
+        Frame::Root { .. } | Frame::Call(_) | Frame::Reply(_) => options_alone,
+        Frame::Unknown { kind } => bytes[0] == *kind && again.len() == 1,
+        _ => false,
+    }
+}
+
+/// The frame without what is never encoded.
+fn sent(mut frame: Frame) -> Frame {
+    if let Frame::Root { unsupported, .. } | Frame::Call(Call { unsupported, .. }) = &mut frame {
+        *unsupported = None;
+    }
+    frame
+}
+
+fn buffer(frames: &[Frame]) -> Vec<u8> {
+    frames.iter().flat_map(encoded).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_frame_comes_back(frame in frame()) {
+        let bytes = encoded(&frame);
+        let mut read = BytesMut::from(&bytes[..]);
+        let body = split(&mut read, LIMITS.max_frame_len()).unwrap().unwrap();
+        prop_assert!(read.is_empty());
+        prop_assert_eq!(body[0], frame.kind());
+        let back = Frame::decode(body, &LIMITS).unwrap();
+        prop_assert_eq!(encoded(&back), bytes);
+        prop_assert_eq!(back, frame);
+    }
+
+    #[test]
+    fn no_two_byte_strings_are_the_same_frame(bytes in any_bytes()) {
+        if let Ok(frame) = decode(&bytes) {
+            let again = body(&frame);
+            prop_assert!(again == bytes || skips(&bytes, &frame, &again), "{:?} is {:?} is {:?}", bytes, frame, again);
+            prop_assert_eq!(decode(&again), Ok(sent(frame)));
+        }
+    }
+
+    #[test]
+    fn no_prefix_of_a_frame_is_another(frame in frame(), index: prop::sample::Index) {
+        let bytes = body(&frame);
+        let prefix = &bytes[..index.index(bytes.len())];
+        match decode(prefix) {
+            Err(error) => prop_assert!(!prefix.is_empty() || error == WireError::Truncated),
+            // Payload goes to the end of the frame.
+            Ok(Frame::Call(_) | Frame::Reply(_) | Frame::More { .. } | Frame::Unknown { .. }) => {}
+            Ok(short) => prop_assert!(false, "{:?}", short),
+        }
+    }
+
+    #[test]
+    fn nothing_may_follow_a_frame(frame in frame(), byte: u8) {
+        let mut bytes = body(&frame);
+        bytes.push(byte);
+        let result = decode(&bytes);
+        match frame {
+            Frame::Call(Call { size, ref chunk, .. }) | Frame::Reply(Reply { size, ref chunk, .. }) => {
+                let room = size > chunk.len() as u64 && chunk.len() < LIMITS.frame as usize;
+                prop_assert_eq!(result.is_ok(), room);
+            }
+            Frame::More { chunk, .. } => prop_assert_eq!(result.is_ok(), chunk.len() < LIMITS.frame as usize),
+            Frame::Unknown { .. } => prop_assert!(result.is_ok()),
+            _ => prop_assert_eq!(result, Err(WireError::TrailingBytes)),
+        }
+    }
+
+    #[test]
+    fn a_table_knows_its_length(table in table()) {
+        let mut out = BytesMut::new();
+        table.encode(&mut out);
+        prop_assert_eq!(out.len(), table.encoded_len());
+    }
+
+    #[test]
+    fn a_table_is_within_the_limits_or_refused(table in table()) {
+        let frame = Frame::Reply(Reply { call: 0, status: ReplyKind::Ok, table, size: 0, chunk: Bytes::new() });
+        let Frame::Reply(Reply { table, .. }) = &frame else { unreachable!() };
+        let (size, count) = (table.encoded_len() as u32, table.references.len() as u32);
+        for (limits, fits) in [
+            (Limits { table: size, references: count, ..LIMITS }, true),
+            (Limits { table: size - 1, ..LIMITS }, count == 0),
+            (Limits { references: count.saturating_sub(1), ..LIMITS }, count == 0),
+        ] {
+            prop_assert_eq!(Frame::decode(body(&frame).into(), &limits).is_ok(), fits || size == 1);
+        }
+    }
+
+    #[test]
+    fn varints_have_one_form(value in number(), bytes in vec(prop_oneof![Just(0x80), any::<u8>()], 0..12)) {
+        let mut out = BytesMut::new();
+        put_varint(&mut out, value);
+        prop_assert_eq!(out.len(), varint_len(value));
+        prop_assert_eq!(Reader::new(out.freeze()).varint(), Ok(value));
+
+        let mut reader = Reader::new(bytes.clone().into());
+        if let Ok(value) = reader.varint() {
+            let mut again = BytesMut::new();
+            put_varint(&mut again, value);
+            prop_assert_eq!(&again[..], &bytes[..bytes.len() - reader.remaining()]);
+        }
+    }
+
+    #[test]
+    fn a_stream_is_the_same_frames_however_it_arrives(
+        frames in vec(frame(), 0..6),
+        steps in vec(1..700usize, 1..40),
+    ) {
+        let stream = buffer(&frames);
+        let (mut sent, mut read, mut back) = (0, BytesMut::new(), Vec::new());
+        for step in steps.iter().cycle() {
+            while let Some(body) = split(&mut read, LIMITS.max_frame_len()).unwrap() {
+                back.push(Frame::decode(body, &LIMITS).unwrap());
+            }
+            if sent == stream.len() {
+                break;
+            }
+            let end = stream.len().min(sent + step);
+            read.put_slice(&stream[sent..end]);
+            sent = end;
+        }
+        prop_assert!(read.is_empty());
+        prop_assert_eq!(back, frames);
+    }
+}
+
+#[test]
+fn borrowed_payloads_make_the_same_frames() {
+    let table = Table {
+        nodes: Vec::new(),
+        interfaces: vec!["I".into()],
+        references: vec![TableReference {
+            owner: Owner::Sender,
+            object: ObjectId::from_bytes([3; 16]),
+            interface: 0,
+            transfer: 0,
+        }],
+    };
+    let object = ObjectId::from_bytes([9; 16]);
+    let chunk = Bytes::from_static(b"payload");
+    let mut out = BytesMut::from("before");
+    encode_call(&mut out, 300, object, MethodId(5), &table, 70, &chunk);
+    encode_reply(&mut out, 301, ReplyKind::Err, &table, 71, &chunk);
+    encode_more(&mut out, 302, &chunk);
+    let call = Call {
+        call: 300,
+        target: Target::Object(object),
+        method: MethodId(5),
+        unsupported: None,
+        table: table.clone(),
+        size: 70,
+        chunk: chunk.clone(),
+    };
+    let reply = Reply { call: 301, status: ReplyKind::Err, table, size: 71, chunk: chunk.clone() };
+    let frames = [Frame::Call(call), Frame::Reply(reply), Frame::More { first: 302, chunk }];
+    assert_eq!(out.split_off(6), buffer(&frames));
+    assert_eq!(out, "before");
+}
+
+#[test]
+fn a_payload_shares_the_memory_of_its_frame() {
+    let body = Bytes::from(body(&Frame::More { first: 1, chunk: Bytes::from_static(b"payload") }));
+    let inside = body.as_ptr_range();
+    let Ok(Frame::More { chunk, .. }) = Frame::decode(body, &LIMITS) else { panic!("not a More") };
+    assert!(inside.contains(&chunk.as_ptr()));
+}
+
+#[test]
+fn a_payload_is_within_the_frame_limit_or_refused() {
+    let most = LIMITS.frame as usize;
+    for (length, fits) in [(most, true), (most + 1, false)] {
+        let chunk = Bytes::from(vec![0; length]);
+        let more = Frame::More { first: 1, chunk: chunk.clone() };
+        let reply = Reply { call: 1, status: ReplyKind::Ok, table: Table::EMPTY, size: 1 << 19, chunk };
+        for frame in [more, Frame::Reply(reply)] {
+            assert_eq!(decode(&body(&frame)).is_ok(), fits, "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_count_takes_no_memory_that_the_bytes_do_not_cover() {
+    // If memory were taken for this many elements, `Vec` would panic: they are more than any address space.
+    let mut reader = Reader::new(Bytes::from_static(&[0; 100]));
+    for (count, minimum) in [(usize::MAX, 1), (1 << 60, 17), (101, 1), (6, 17)] {
+        let result = reader.repeat(count, minimum, |_| -> Result<[u64; 4], _> { panic!("not even begun") });
+        assert_eq!(result, Err(WireError::Truncated), "{count} of {minimum}");
+    }
+    assert_eq!(reader.repeat(5, 20, |reader| reader.take(20)).unwrap().len(), 5);
+}
+
+#[test]
+fn the_largest_call_is_within_the_largest_frame() {
+    let reference = |i| TableReference {
+        owner: Owner::Receiver,
+        object: ObjectId::from_bytes([1; 16]),
+        interface: 0,
+        transfer: u64::MAX - i,
+    };
+    let mut table = Table {
+        nodes: Vec::new(),
+        interfaces: vec!["x".into()],
+        references: (0..60).map(reference).collect(),
+    };
+    let limits = Limits { message: u64::MAX, table: table.encoded_len() as u32, ..LIMITS };
+    let mut call = Call {
+        call: u64::MAX,
+        target: Target::Object(ObjectId::from_bytes([2; 16])),
+        method: MethodId(u64::MAX),
+        unsupported: None,
+        table: table.clone(),
+        size: u64::MAX,
+        chunk: Bytes::from(vec![0; limits.frame as usize]),
+    };
+    let largest = body(&Frame::Call(call.clone()));
+    assert!(largest.len() <= limits.max_frame_len());
+    assert!(Frame::decode(largest.into(), &limits).is_ok());
+
+    table.interfaces = vec!["xy".into()];
+    call.table = table;
+    let error = Frame::decode(body(&Frame::Call(call)).into(), &limits).unwrap_err();
+    assert!(matches!(error, WireError::TooLong { what: "a table", .. }), "{error:?}");
+}
+
+#[test]
+fn a_length_is_refused_before_the_bytes_arrive_and_takes_no_memory() {
+    for (length, max, refused) in [(u32::MAX, 1_000, true), (1_001, 1_000, true), (1_000, 1_000, false)] {
+        let mut read = BytesMut::with_capacity(4);
+        read.put_u32(length);
+        assert_eq!(split(&mut read, max).is_err(), refused, "{length}");
+        assert!(read.capacity() < 1_000);
+    }
+    let mut read = BytesMut::from(&[0, 0, 0, 0][..]);
+    assert!(split(&mut read, 1_000).is_err());
+    let mut read = BytesMut::from(&[0xFF, 0xFF, 0xFF][..]);
+    assert_eq!(split(&mut read, 1_000), Ok(None));
+}
+
+#[test]
+fn long_texts_are_cut_between_characters() {
+    // 1,023 bytes and a character of two: the 1,024th byte would be half of it.
+    let text = "x".repeat(1_023) + "é" + "y";
+    let bye = Frame::Bye { code: 0, text: text.clone() };
+    assert_eq!(decode(&body(&bye)), Ok(Frame::Bye { code: 0, text: "x".repeat(1_023) }));
+    let refused = Frame::Refused(Refused { code: RefusedCode::Malformed, text: text.clone() });
+    let Ok(Frame::Refused(refused)) = decode(&body(&refused)) else { panic!("not Refused") };
+    assert_eq!(refused.text.len(), 1_023);
+    let unsupported = Frame::Unsupported { frame: 1, text };
+    assert!(decode(&body(&unsupported)).is_ok());
+}
+
+#[test]
+fn addresses_over_the_bounds_are_left_out() {
+    let long = "x".repeat(ADDRESS_MAX + 1);
+    let fitting = |n: usize| (0..n).map(|i| format!("{i:0>256}")).collect::<Vec<_>>();
+    let mut addresses = fitting(20);
+    addresses.insert(3, long);
+
+    let node = TableNode { node: NodeId::from_bytes([1; 16]), addresses: addresses.clone() };
+    let reference = TableReference {
+        owner: Owner::Node(0),
+        object: ObjectId::from_bytes([1; 16]),
+        interface: 0,
+        transfer: 1,
+    };
+    let table = Table { nodes: vec![node], interfaces: vec!["I".into()], references: vec![reference] };
+    let length = table.encoded_len();
+    let frame = Frame::Reply(Reply { call: 1, status: ReplyKind::Ok, table, size: 0, chunk: Bytes::new() });
+    let Ok(Frame::Reply(reply)) = decode(&body(&frame)) else { panic!("not a Reply") };
+    assert_eq!(reply.table.nodes[0].addresses, fitting(NODE_ADDRESSES_MAX));
+    assert_eq!(reply.table.encoded_len(), length);
+
+    let hello = Hello {
+        versions: (1, 1),
+        node: NodeId::from_bytes([1; 16]),
+        expect: None,
+        symmetric: false,
+        lease_ms: 1,
+        limits: Limits::default(),
+        host: 1,
+        process: 1,
+        addresses,
+    };
+    let bytes = body(&Frame::Hello(hello));
+    assert!(bytes.len() <= HANDSHAKE_FRAME_MAX);
+    let Ok(Frame::Hello(hello)) = decode(&bytes) else { panic!("not a Hello") };
+    assert_eq!(hello.addresses, fitting(ADDRESSES_MAX));
+}
+
+#[test]
+fn nothing_prints_a_token() {
+    let token = vec![0xAB; 16];
+    let session = [0xCD; 16];
+    let welcome = Welcome {
+        version: 1,
+        node: NodeId::from_bytes([1; 16]),
+        session,
+        token: token.clone(),
+        lease_ms: 1,
+        limits: LIMITS,
+        host: 1,
+        process: 1,
+        addresses: Vec::new(),
+    };
+    let resume = Frame::Resume(Resume { session, token: token.clone(), received: 1 });
+    let resumed = Frame::Resumed(Resumed { received: 1, token });
+    for frame in [Frame::Welcome(welcome), resume, resumed] {
+        let shown = format!("{frame:?}").to_lowercase();
+        assert!(!shown.contains("171") && !shown.contains("abab"), "{shown}");
+    }
+}
+
+#[test]
+fn refused_codes_are_those_of_the_protocol() {
+    for code in 0..=u8::MAX {
+        assert_eq!(u8::from(RefusedCode::from(code)), code);
+        let known = !matches!(RefusedCode::from(code), RefusedCode::Unknown(_));
+        assert_eq!(known, (1..=7).contains(&code));
+    }
+}
+
+#[test]
+fn varint_lengths_are_those_of_leb128() {
+    for (value, length) in
+        [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (u64::MAX >> 1, 9), (u64::MAX, 10)]
+    {
+        assert_eq!(codec::varint_len(value), length, "{value}");
+    }
+}
