@@ -1,5 +1,7 @@
 //! What an expansion of `#[remote]` does, with objects of this process.
 
+#![allow(missing_docs, reason = "the interfaces are examples")]
+
 use rmi::{RemoteError, remote};
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned;
-use syn::{ReturnType, TraitItem, TraitItemFn, Type, parse_quote, parse_quote_spanned};
+use syn::{Block, ReturnType, Stmt, TraitItem, TraitItemFn, Type, parse_quote, parse_quote_spanned};
 
 use crate::ast::Interface;
 
@@ -40,7 +40,9 @@ fn return_future(function: &mut TraitItemFn) {
         -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
     };
     if let Some(body) = &mut function.default {
-        *body = parse_quote_spanned!(Span::mixed_site()=> { async move #body });
+        // The braces stay the user's: rustc and rustdoc take the method to reach from its name to them.
+        let future = parse_quote_spanned!(Span::mixed_site()=> async move #body);
+        *body = Block { brace_token: body.brace_token, stmts: vec![Stmt::Expr(future, None)] };
         function.attrs.push(parse_quote!(#[allow(clippy::manual_async_fn)]));
     }
 }
