@@ -51,11 +51,14 @@ fn set<T>(
 /// `crate = path` or `crate = "path"`.
 fn crate_path(meta: &ParseNestedMeta<'_>) -> syn::Result<Path> {
     let value = meta.value()?;
-    if value.peek(LitStr) {
-        value.parse::<LitStr>()?.parse_with(Path::parse_mod_style)
-    } else {
-        value.call(Path::parse_mod_style)
+    if !value.peek(LitStr) {
+        return value.call(Path::parse_mod_style);
     }
+    let text: LitStr = value.parse()?;
+    text.parse_with(Path::parse_mod_style).map_err(|_| {
+        let message = "this is not a path: `crate` says where `rmi` is, as in `crate = my_crate::rmi`";
+        syn::Error::new(text.span(), message)
+    })
 }
 
 /// `name = ".."`: any text that error messages and logs can show in `interface/method`.

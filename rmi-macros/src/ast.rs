@@ -3,7 +3,7 @@
 use syn::ext::IdentExt;
 use syn::{
     Attribute, Expr, ExprLit, FnArg, Generics, Ident, ItemTrait, Lit, Meta, Pat, Path, ReturnType, Signature,
-    TraitItem, TraitItemFn, TraitItemType, Type, TypeParamBound, Visibility,
+    TraitItem, TraitItemFn, TraitItemType, Type, TypeParamBound, Visibility, parse_quote,
 };
 
 use crate::check;
@@ -14,6 +14,8 @@ use crate::fallback;
 pub(crate) struct Interface {
     /// The trait. What was refused in it has been made harmless.
     pub(crate) item: ItemTrait,
+    /// The trait's parameters, as all that is generated has them: what they stand for lives as long as an object.
+    pub(crate) generics: Generics,
     /// The remote ancestors that the trait lists, as paths to the traits.
     pub(crate) supers: Vec<Path>,
     /// The methods that can be called from elsewhere.
@@ -56,6 +58,7 @@ impl Interface {
     /// Lowers the trait; mistakes go to `cx`, and what they concern is left out or made harmless.
     pub(crate) fn lower(mut item: ItemTrait, cx: &Context) -> Self {
         check::interface(&item, cx);
+        fallback::header(&mut item);
         let supers = item.supertraits.iter().filter_map(remote_super).collect();
         let mut methods = Vec::new();
         let mut types = Vec::new();
@@ -86,7 +89,8 @@ impl Interface {
             }
         }
         let docs = docs(&item.attrs);
-        Self { item, supers, methods, docs, types }
+        let generics = owned(&item.generics);
+        Self { item, generics, supers, methods, docs, types }
     }
 
     pub(crate) fn ident(&self) -> &Ident {
@@ -95,10 +99,6 @@ impl Interface {
 
     pub(crate) fn vis(&self) -> &Visibility {
         &self.item.vis
-    }
-
-    pub(crate) fn generics(&self) -> &Generics {
-        &self.item.generics
     }
 }
 
@@ -141,6 +141,19 @@ impl Argument {
     }
 }
 
+/// The parameters with `'static` for each type. Servants of a generic interface are `'static`, so its types are too,
+/// and the user need not say so.
+fn owned(generics: &Generics) -> Generics {
+    let mut generics = generics.clone();
+    for param in generics.type_params_mut() {
+        if !param.bounds.iter().any(|bound| matches!(bound, TypeParamBound::Lifetime(_))) {
+            param.colon_token.get_or_insert_default();
+            param.bounds.push(parse_quote!('static));
+        }
+    }
+    generics
+}
+
 /// The type without parentheses and without the invisible groups that `macro_rules` leaves.
 pub(crate) fn peel(ty: &Type) -> &Type {
     match ty {
@@ -153,7 +166,7 @@ pub(crate) fn peel(ty: &Type) -> &Type {
 /// The bound, if it is a remote ancestor and not one of the traits that every proxy implements.
 fn remote_super(bound: &TypeParamBound) -> Option<Path> {
     match bound {
-        TypeParamBound::Trait(bound) if check::supertrait_is_remote(bound) => Some(bound.path.clone()),
+        TypeParamBound::Trait(bound) if check::is_remote(bound) => Some(bound.path.clone()),
         _ => None,
     }
 }

@@ -152,9 +152,10 @@ impl Core {
         }
         let link = Link::new(self, format!("node {owner} at {}", addresses.join(", ")), false, false);
         links.all.insert(link.key, link.clone());
-        links.to_node.insert(owner, link.clone());
+        let replaced = links.to_node.insert(owner, link.clone());
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
+        drop(replaced);
         self.spawn(crate::node::dial::to_owner(link.clone(), owner, addresses.clone(), attempt));
         Ok(link)
     }
@@ -170,8 +171,9 @@ impl Core {
         }
         let link = Link::new(self, address.to_string(), false, true);
         links.all.insert(link.key, link.clone());
-        links.to_address.insert(address.clone(), link.clone());
+        let replaced = links.to_address.insert(address.clone(), link.clone());
         drop(links);
+        drop(replaced);
         self.spawn(crate::node::dial::to_address(link.clone(), address.clone()));
         Ok(link)
     }

@@ -237,7 +237,7 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
         link.collect_dropped();
         let now = clock::now();
         let (timeout, output, next) = link.with_quietly(|session| {
-            (session.handle_timeout(now), session.poll_output(now), session.next_timeout())
+            (session.handle_timeout(now), session.poll_output(now), session.schedule())
         });
         if timeout != Timeout::Nothing {
             return Reason::Expired;

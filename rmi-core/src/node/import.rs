@@ -8,12 +8,16 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::error::RemoteError;
+use crate::gc::Debt;
 use crate::id::{NodeId, ObjectId};
 use crate::invoke::{Pending, RemoteObject, Request};
 use crate::node::core::Core;
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
 use crate::session::{Message, Outward};
+
+/// How many sessions a call tries that end before it is theirs.
+const MAX_TRIES: usize = 4;
 
 /// The handle of an import entry. All proxies that arrive in one session share it; dropping the last one and the last
 /// pin lets the entry be cleaned.
@@ -65,16 +69,31 @@ impl Import {
             Way::Link(link) if link.is_usable() => return Ok(link.clone()),
             Way::Link(_) | Way::Lost => {}
         }
-        let link = self.core.link_to(self.owner, &self.addresses)?;
-        self.ask_again(&mut way, &link, Vec::new());
-        Ok(link)
+        self.ask_again(&mut way, Vec::new()).map_err(|(error, _)| error)
     }
 
-    /// Moves the handle to an entry in `link`, with what it owes. Called with its way locked.
-    pub(crate) fn ask_again(self: &Arc<Self>, way: &mut Way, link: &Arc<Link>, debts: Vec<crate::gc::Debt>) {
-        let pay = link.amend(|session| session.ask_again(self.object, Arc::downgrade(self), debts));
-        *way = Way::Link(link.clone());
-        self.core.pay(pay);
+    /// Moves the handle, with what it owes, to an entry in a session with the owner, dialing if there is none. Called with its
+    /// way locked. Gives the debts back if there is no way.
+    pub(crate) fn ask_again(
+        self: &Arc<Self>,
+        way: &mut Way,
+        mut debts: Vec<Debt>,
+    ) -> Result<Arc<Link>, (RemoteError, Vec<Debt>)> {
+        loop {
+            let link = match self.core.link_to(self.owner, &self.addresses) {
+                Ok(link) => link,
+                Err(error) => return Err((error, debts)),
+            };
+            match link.amend(|session| session.ask_again(self.object, Arc::downgrade(self), debts)) {
+                Ok(pay) => {
+                    *way = Way::Link(link.clone());
+                    self.core.pay(pay);
+                    return Ok(link);
+                }
+                // It ended this moment: there will be another, or an error.
+                Err(back) => debts = back,
+            }
+        }
     }
 
     fn no_such_object(&self) -> RemoteError {
@@ -86,10 +105,6 @@ impl Import {
     }
 
     fn send(self: &Arc<Self>, request: Request, caller: Caller) {
-        let link = match self.link() {
-            Ok(link) => link,
-            Err(error) => return caller.fail(error),
-        };
         let references = match self.core.outward(request.references) {
             Ok(references) => references,
             Err(reason) => {
@@ -103,7 +118,20 @@ impl Import {
         };
         let outward = Outward::Call { object: self.object, method: request.method };
         let message = Message { outward, payload: request.payload, references };
-        link.with(|session| session.call(caller, message));
+        let mut unsent = (caller, message);
+        for _ in 0..MAX_TRIES {
+            let link = match self.link() {
+                Ok(link) => link,
+                Err(error) => return unsent.0.fail(error),
+            };
+            // Nothing of the call has left if the session ended this moment.
+            match link.with(|session| session.call(unsent.0, unsent.1)) {
+                None => return,
+                Some(back) => unsent = back,
+            }
+        }
+        let (target, reason) = (format!("node {}", self.owner), "its sessions end as they are made".into());
+        unsent.0.fail(RemoteError::Unreachable { target, reason });
     }
 }
 

@@ -101,8 +101,13 @@ impl Link {
     /// Works on the session under its lock, then, unlocked, drops what is to be dropped, tells callers of failed calls,
     /// and wakes the writer.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session<Live>) -> R) -> R {
-        let result = self.with_quietly(work);
-        self.wake.notify_one();
+        let (result, due) = self.with_quietly(|session| {
+            let result = work(session);
+            (result, session.is_due())
+        });
+        if due {
+            self.wake.notify_one();
+        }
         result
     }
 
@@ -180,14 +185,16 @@ impl Link {
                 RemoteError::TooLarge { what: format!("{what} of {}", caller.path), size, limit }
             }
             Failure::Overloaded(what) => RemoteError::Overloaded { node: self.core.id, what: what.into() },
-            Failure::Ended => {
-                let reason = match &*self.stage.borrow() {
-                    Stage::Closed(reason) => reason.clone(),
-                    _ => Reason::Broken("the session has ended".into()),
-                };
-                self.lost_call(&reason, false, caller)
-            }
         }
+    }
+
+    /// What the caller of a call gets that came too late for this session.
+    pub(crate) fn too_late(&self, caller: &Caller) -> RemoteError {
+        let reason = match &*self.stage.borrow() {
+            Stage::Closed(reason) => reason.clone(),
+            _ => Reason::Broken("the session has ended".into()),
+        };
+        self.lost_call(&reason, false, caller)
     }
 
     /// What the caller of a call gets whose session ended.

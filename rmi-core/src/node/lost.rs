@@ -14,6 +14,9 @@ use crate::session::{Lost, Phase};
 /// How often entries of an owner that does not answer ask again before what they owe is paid all the same.
 pub(crate) const MAX_ASKED_AGAIN: u32 = 8;
 
+/// How many such owners are remembered.
+const MAX_OWNERS: usize = 1024;
+
 impl Link {
     /// The connection is gone or must go. A lost connection and an expired lease end this side as a holder; everything else
     /// ends both sides. Only the first reason counts.
@@ -110,8 +113,8 @@ impl Core {
             if definite || !wanted || !self.may_ask_again(&import) {
                 continue;
             }
-            if let Ok(next) = self.link_to(import.owner, &import.addresses) {
-                import.ask_again(&mut way, &next, std::mem::take(&mut owed));
+            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed)) {
+                owed = back;
             }
         }
         // Nobody holds it, or its owner is out of reach.
@@ -120,8 +123,11 @@ impl Core {
 
     fn may_ask_again(&self, import: &Import) -> bool {
         let mut links = self.links.lock();
+        if links.asked_again.len() > MAX_OWNERS {
+            links.asked_again.clear();
+        }
         let times = links.asked_again.entry(import.owner).or_insert(0);
-        *times += 1;
+        *times = times.saturating_add(1);
         // One link may carry many entries: they count as one, since all of them ask in the same new link.
         *times <= MAX_ASKED_AGAIN
     }
@@ -146,21 +152,20 @@ impl Core {
         debt: Debt,
     ) -> Arc<Import> {
         let addresses: Arc<[String]> = addresses.into();
-        let link = match self.link_to(owner, &addresses) {
-            Ok(link) => link,
-            Err(_) => {
-                // The owner is definitely unreachable; calls say so.
-                self.pay(vec![debt]);
-                return Import::new(self, owner, object, addresses, Way::Lost);
+        while let Ok(link) = self.link_to(owner, &addresses) {
+            let make = || {
+                let import = Import::new(self, owner, object, addresses.clone(), Way::Link(link.clone()));
+                let weak = Arc::downgrade(&import);
+                (import, weak)
+            };
+            // A session that ended this moment is replaced by another, or by an error.
+            if let Some((import, pay)) = link.amend(|session| session.import_from_third(object, debt, make)) {
+                self.pay(pay);
+                return import;
             }
-        };
-        let make = || {
-            let import = Import::new(self, owner, object, addresses, Way::Link(link.clone()));
-            let weak = Arc::downgrade(&import);
-            (import, weak)
-        };
-        let (import, pay) = link.amend(|session| session.import_from_third(object, debt, make));
-        self.pay(pay);
-        import
+        }
+        // The owner is definitely unreachable; calls say so.
+        self.pay(vec![debt]);
+        Import::new(self, owner, object, addresses, Way::Lost)
     }
 }

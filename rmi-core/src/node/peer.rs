@@ -52,7 +52,10 @@ pub(crate) async fn ask_root(link: &Arc<Link>, name: &str) -> Result<AnyProxy, R
     let caller = Caller { answer, path: Path::Root(name.to_owned()), object: None };
     let outward = Outward::Root(name.to_owned());
     let message = Message { outward, payload: bytes::Bytes::new(), references: Vec::new() };
-    link.with(|session| session.call(caller, message));
+    if let Some((caller, _)) = link.with(|session| session.call(caller, message)) {
+        let error = link.too_late(&caller);
+        caller.fail(error);
+    }
     let reply: Reply = pending.await.map_err(|_| RemoteError::ShuttingDown { node: link.core.id })??;
     let node = reply.from;
     let answer = Result::<AnyProxy, RemoteError>::decode(reply);

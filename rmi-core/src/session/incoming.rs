@@ -154,6 +154,9 @@ impl<H: Handles> Session<H> {
             return Err(SessionError::Expired);
         }
         lease.received(now);
+        if self.is_flooded() {
+            return violation("it asks and never acknowledges the answers");
+        }
         self.counters.bytes_received += len as u64;
         if frame.is_numbered() {
             let number = self.received.count(len, now);
@@ -167,8 +170,10 @@ impl<H: Handles> Session<H> {
         let Some(lease) = &mut self.lease else { return Ok(Event::Nothing) };
         match frame {
             Frame::Ack { frame } => match self.ring.acknowledged(frame) {
-                Ok(Some(sent)) => lease.confirmed(sent),
-                Ok(None) => {}
+                Ok(sent) => {
+                    sent.into_iter().for_each(|sent| lease.confirmed(sent));
+                    self.pump();
+                }
                 Err(()) => {
                     return violation(format!("it acknowledged frame {frame}, of {}", self.ring.last()));
                 }
@@ -199,6 +204,7 @@ impl<H: Handles> Session<H> {
     ) -> Result<Event<H>, SessionError> {
         match frame {
             Frame::Call(call) => {
+                self.counters.calls_served += 1;
                 let served = self.serve(call.call, call.size)?;
                 let (object, verdict) = match (call.target, call.unsupported) {
                     (Target::Object(object), None) => (object, served),
@@ -265,7 +271,6 @@ impl<H: Handles> Session<H> {
     }
 
     fn serve(&mut self, call: u64, size: u64) -> Result<Verdict, SessionError> {
-        self.counters.calls_served += 1;
         match self.serving.add(call, size, self.limits.calls, self.limits.partial) {
             Ok(()) => Ok(Verdict::Serve),
             Err(NotServed::Overloaded(what)) => Ok(Verdict::Overloaded(what)),
@@ -316,7 +321,9 @@ impl<H: Handles> Session<H> {
 
     /// The answer to a call is complete: who waits for it.
     pub fn answered(&mut self, call: u64) -> Option<H::Caller> {
-        self.calls.remove(call)
+        let caller = self.calls.remove(call);
+        self.pump();
+        caller
     }
 
     /// A call of the peer was aborted: it is not answered.

@@ -14,6 +14,10 @@ use crate::wire::{Call, Frame, Limits, Owner, Reply, ReplyKind, Table, TableNode
 /// How many calls may wait for room before further ones are refused.
 const MAX_QUEUED_CALLS: usize = 65_536;
 
+/// How many times the ring's limit answers and other frames that never wait may take, before the peer, which must be
+/// making them without ever acknowledging, is given up.
+const MAX_RINGS: u64 = 16;
+
 /// How many bytes of frames are prepared for one write, so that what comes later does not wait behind more.
 const BATCH: usize = 256 * 1024;
 
@@ -90,8 +94,6 @@ pub enum Failure {
     },
     /// Over a limit of this side.
     Overloaded(&'static str),
-    /// The session is over.
-    Ended,
 }
 
 /// What is to be written to the connection, in this order.
@@ -165,26 +167,27 @@ impl<H: Handles> Session<H> {
         let mut limits = self.peer.as_ref().map(|peer| peer.limits).unwrap_or_default();
         // Whatever it accepts, a frame is not so large that others wait long behind it.
         limits.frame = limits.frame.min(BATCH as u32);
+        // Nor does this side keep more for it than it would let a peer keep for itself.
+        limits.ring = limits.ring.min(self.limits.ring);
         limits
     }
 
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
-    pub fn call(&mut self, caller: H::Caller, message: Message<H>) {
-        let refused = if matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
-            Some(Failure::Ended)
-        } else if self.outgoing.calls.len() >= MAX_QUEUED_CALLS {
-            Some(Failure::Overloaded("too many calls are waiting to be sent to this peer"))
-        } else {
-            None
-        };
-        if let Some(failure) = refused {
+    /// Gives both back if the session is over.
+    pub fn call(&mut self, caller: H::Caller, message: Message<H>) -> Option<(H::Caller, Message<H>)> {
+        if matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
+            return Some((caller, message));
+        }
+        if self.outgoing.calls.len() >= MAX_QUEUED_CALLS {
             message.discard(&mut self.garbage);
+            let failure = Failure::Overloaded("too many calls are waiting to be sent to this peer");
             self.failures.push((caller, failure));
-            return;
+            return None;
         }
         let call = self.calls.add(caller);
         self.outgoing.calls.push_back((call, message));
         self.pump();
+        None
     }
 
     /// Answers a call of the peer.
@@ -226,16 +229,29 @@ impl<H: Handles> Session<H> {
         Ok(())
     }
 
+    /// Whether [`poll_output`](Self::poll_output) would return something, whatever the time.
+    pub(super) fn has_output(&self) -> bool {
+        let room = (self.ring.unacknowledged() as u64) < self.peer_limits().ring;
+        self.ring.waiting() > 0 || !self.pongs.is_empty() || (room && !self.outgoing.under_way.is_empty())
+    }
+
+    /// Whether the peer lets more pile up here than any honest one would.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.ring.unacknowledged() as u64 > self.peer_limits().ring.saturating_mul(MAX_RINGS)
+    }
+
     /// Lets messages begin while there is room.
-    fn pump(&mut self) {
+    pub(super) fn pump(&mut self) {
         match self.phase {
             Phase::Open => {}
             Phase::Opening if self.eager => {}
             _ => return,
         }
         let limits = self.peer_limits();
+        // Answers have as much room again, so that two sides full of calls get on (3.5).
         while let Some(reply) = self.outgoing.replies.front() {
-            if !self.outgoing.has_partial_room(reply.payload.len(), &limits) {
+            let full = self.ring.unacknowledged() as u64 >= limits.ring.saturating_mul(2);
+            if full || !self.outgoing.has_partial_room(reply.payload.len(), &limits) {
                 break;
             }
             if let Some(reply) = self.outgoing.replies.pop_front() {

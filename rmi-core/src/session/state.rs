@@ -135,6 +135,8 @@ pub struct Session<H: Handles> {
     pub(super) failures: Vec<(H::Caller, Failure)>,
     pub(super) garbage: Garbage<H>,
     pub(super) counters: Counters,
+    /// Until when the writer sleeps.
+    scheduled: Option<Time>,
 }
 
 impl<H: Handles> Session<H> {
@@ -163,6 +165,7 @@ impl<H: Handles> Session<H> {
             failures: Vec::new(),
             garbage: Garbage::default(),
             counters: Counters::default(),
+            scheduled: None,
         }
     }
 
@@ -181,6 +184,26 @@ impl<H: Handles> Session<H> {
     /// Where in its life the session is.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Detached(_) | Phase::Ended)
+    }
+
+    /// Whether the writer has something to do, or to do earlier than it was told by [`schedule`](Self::schedule).
+    pub fn is_due(&self) -> bool {
+        let earlier = match (self.next_timeout(), self.scheduled) {
+            (Some(next), Some(scheduled)) => next < scheduled,
+            (next, None) => next.is_some(),
+            (None, Some(_)) => false,
+        };
+        earlier || self.has_output()
+    }
+
+    /// [`next_timeout`](Self::next_timeout), for a writer that sleeps until then unless it is woken.
+    pub fn schedule(&mut self) -> Option<Time> {
+        self.scheduled = self.next_timeout();
+        self.scheduled
     }
 
     /// Whether frames flow.
@@ -255,21 +278,33 @@ impl<H: Handles> Session<H> {
     // ---- collection ----
 
     /// A reference to an object of the peer, pinned by a third node under `debt`, arrived in another session (7.4).
-    /// Returns the handle and debts to be paid at once.
+    /// Returns the handle and debts to be paid at once; `None` if the session is over.
     pub fn import_from_third(
         &mut self,
         object: ObjectId,
         debt: Debt,
         make: impl FnOnce() -> (H::Import, H::Weak),
-    ) -> (H::Import, Vec<Debt>) {
+    ) -> Option<(H::Import, Vec<Debt>)> {
+        if self.is_over() {
+            return None;
+        }
         let (import, arrival) = self.imports.arrive_from_third(object, debt, H::share, make);
-        (import, self.arrived(object, arrival))
+        Some((import, self.arrived(object, arrival)))
     }
 
-    /// A handle whose session ended asks again here (7.7). Returns debts to be paid at once.
-    pub fn ask_again(&mut self, object: ObjectId, handle: H::Weak, debts: Vec<Debt>) -> Vec<Debt> {
+    /// A handle whose session ended asks again here (7.7). Returns debts to be paid at once; gives the debts back if
+    /// this session is over, too.
+    pub fn ask_again(
+        &mut self,
+        object: ObjectId,
+        handle: H::Weak,
+        debts: Vec<Debt>,
+    ) -> Result<Vec<Debt>, Vec<Debt>> {
+        if self.is_over() {
+            return Err(debts);
+        }
         let arrival = self.imports.ask_again(object, handle, debts);
-        self.arrived(object, arrival)
+        Ok(self.arrived(object, arrival))
     }
 
     /// More is owed for an entry that has its handle already. Returns what is to be paid at once.

@@ -12,7 +12,7 @@ use crate::context::Context;
 /// Attributes that later versions will know. What they mean cannot be ignored, so they are refused until then.
 const LATER: [&str; 5] = ["compute", "idempotent", "no_cancel", "oneway", "stream"];
 
-/// Checks a method of the trait `interface`. True: nothing was found.
+/// Checks a method of the trait `interface`. True: it can be expanded.
 pub(crate) fn method(function: &TraitItemFn, interface: &Ident, cx: &Context) -> bool {
     let before = cx.count();
     attributes(&function.attrs, cx);
@@ -35,7 +35,13 @@ pub(crate) fn method(function: &TraitItemFn, interface: &Ident, cx: &Context) ->
              `-> Result<(), RemoteError>`",
         ),
     }
-    cx.count() == before
+    cx.count() == before && !names_associated(&function.sig)
+}
+
+fn names_associated(sig: &Signature) -> bool {
+    let argument = |input: &FnArg| matches!(input, FnArg::Typed(input) if types::names_associated(&input.ty));
+    let output = matches!(&sig.output, ReturnType::Type(_, ty) if types::names_associated(ty));
+    output || sig.inputs.iter().any(argument)
 }
 
 /// Whether the attribute belongs to a later version.

@@ -7,9 +7,8 @@ mod types;
 
 use std::collections::HashSet;
 
-use syn::spanned::Spanned;
 use syn::{
-    GenericParam, Generics, Ident, ItemTrait, Path, TraitBound, TraitItem, TraitItemFn, TypeParamBound,
+    GenericParam, Generics, ItemTrait, Path, PathSegment, TraitBound, TraitItem, TraitItemFn, TypeParamBound,
     WherePredicate,
 };
 
@@ -17,6 +16,7 @@ use crate::ast::peel;
 use crate::context::Context;
 
 pub(crate) use method::{is_of_later, method};
+pub(crate) use types::is_unsized;
 
 /// Checks the trait, except for its members.
 pub(crate) fn interface(item: &ItemTrait, cx: &Context) {
@@ -51,9 +51,7 @@ fn generics(generics: &Generics, cx: &Context) {
         }
     }
     for predicate in generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
-        if let WherePredicate::Type(predicate) = predicate
-            && types::is_self(peel(&predicate.bounded_ty))
-        {
+        if is_about_self(predicate) {
             cx.error(
                 predicate,
                 "write what the servant must be as supertraits, `trait Name: Bound`, not as `where Self: Bound`",
@@ -65,9 +63,8 @@ fn generics(generics: &Generics, cx: &Context) {
 fn supertrait(bound: &TypeParamBound, cx: &Context) {
     match bound {
         TypeParamBound::Trait(bound) => {
-            if let Some(token) = &bound.maybe {
-                cx.error_at(token.span(), "a remote interface cannot have `?` bounds");
-            } else if let Some(lifetimes) = &bound.lifetimes {
+            // rustc itself refuses `?Sized` here.
+            if let Some(lifetimes) = &bound.lifetimes {
                 cx.error(lifetimes, "a remote interface cannot extend another for all lifetimes");
             } else if known(&bound.path, &LOCAL_TRAITS) {
                 let name = path_name(&bound.path);
@@ -114,18 +111,30 @@ const LOCAL_TRAITS: [&str; 19] = [
 ];
 
 /// Whether the bound names another remote interface.
-pub(crate) fn supertrait_is_remote(bound: &TraitBound) -> bool {
-    bound.maybe.is_none()
-        && bound.lifetimes.is_none()
-        && !known(&bound.path, &PROXY_TRAITS)
-        && !known(&bound.path, &LOCAL_TRAITS)
+pub(crate) fn is_remote(bound: &TraitBound) -> bool {
+    bound.maybe.is_none() && !known(&bound.path, &PROXY_TRAITS)
 }
 
-/// Whether the path is one of these names alone, or that name in a library that has no remote interfaces: a remote
-/// interface with such a name is listed as `self::Display`.
+/// Whether the bound is one that [`interface`] refuses.
+pub(crate) fn is_refused(bound: &TypeParamBound) -> bool {
+    matches!(bound, TypeParamBound::Trait(bound) if bound.lifetimes.is_some() || known(&bound.path, &LOCAL_TRAITS))
+}
+
+/// Whether the predicate is one that [`interface`] refuses.
+pub(crate) fn is_about_self(predicate: &WherePredicate) -> bool {
+    matches!(predicate, WherePredicate::Type(predicate) if types::is_self(peel(&predicate.bounded_ty)))
+}
+
+/// Libraries without remote interfaces, and modules of them by which their traits are named.
+const LIBRARIES: [&str; 13] = [
+    "alloc", "any", "clone", "cmp", "core", "default", "error", "fmt", "hash", "marker", "ops", "serde", "std",
+];
+
+/// Whether the path is one of these names alone, or that name in a library. A remote interface with such a name can
+/// be listed as `self::Display`.
 fn known(path: &Path, names: &[&str]) -> bool {
-    let library = |name: &Ident| name == "std" || name == "core" || name == "alloc" || name == "serde";
-    let bare = path.segments.len() == 1 || path.segments.first().is_some_and(|first| library(&first.ident));
+    let library = |first: &PathSegment| LIBRARIES.contains(&first.ident.to_string().as_str());
+    let bare = path.segments.len() == 1 || path.segments.first().is_some_and(library);
     bare && names.contains(&path_name(path).as_str())
 }
 

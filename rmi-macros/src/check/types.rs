@@ -11,6 +11,30 @@ pub(crate) fn is_self(ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self"))
 }
 
+/// Whether the type is one that has no size, as far as syntax shows it.
+pub(crate) fn is_unsized(ty: &Type) -> bool {
+    match peel(ty) {
+        Type::Slice(_) => true,
+        Type::Path(path) => path.path.is_ident("str"),
+        _ => false,
+    }
+}
+
+/// Whether the type names an associated type of the trait. That type is refused where it is declared, or not there.
+pub(crate) fn names_associated(ty: &Type) -> bool {
+    struct Find(bool);
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_type_path(&mut self, ty: &'ast TypePath) {
+            let segments = &ty.path.segments;
+            self.0 |= segments.len() > 1 && segments.first().is_some_and(|first| first.ident == "Self");
+            visit::visit_type_path(self, ty);
+        }
+    }
+    let mut find = Find(false);
+    find.visit_type(ty);
+    find.0
+}
+
 /// Checks the type of an argument of the interface.
 pub(crate) fn argument(ty: &Type, interface: &Ident, cx: &Context) {
     let mut walk = Walk { place: Place::Argument, interface, cx };
@@ -120,8 +144,6 @@ impl<'ast> Visit<'ast> for Walk<'_> {
                     "`Self` is the servant at the owner and the proxy at the caller: write `{interface}Proxy`"
                 ),
             );
-        } else if ty.qself.is_none() && ty.path.segments.first().is_some_and(|first| first.ident == "Self") {
-            self.cx.error(ty, "a remote interface has no associated types: write a concrete type");
         } else {
             visit::visit_type_path(self, ty);
         }

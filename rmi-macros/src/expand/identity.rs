@@ -23,7 +23,7 @@ pub(super) fn expand(interface: &Interface, names: &Names, args: &Args) -> Expan
 
 fn public(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, marker, proxy, interface: marker_type, .. } = names;
-    let (ident, vis, generics) = (interface.ident(), interface.vis(), interface.generics());
+    let (ident, vis, generics) = (interface.ident(), interface.vis(), &interface.generics);
     let where_clause = &generics.where_clause;
     let alias_generics = without_bounds(generics);
     let params: Vec<_> = generics.type_params().map(|param| &param.ident).collect();
@@ -47,7 +47,7 @@ fn public(interface: &Interface, names: &Names) -> TokenStream {
 
 fn private(interface: &Interface, names: &Names, args: &Args) -> TokenStream {
     let Names { private, interface: marker, local, local_type, supers, .. } = names;
-    let (impl_generics, _, where_clause) = interface.generics().split_for_impl();
+    let (impl_generics, _, where_clause) = interface.generics.split_for_impl();
     let name = interface_name(interface.ident(), args);
     let methods = interface.methods.iter().map(|method| constants(method, &name, names));
     let listed = interface.methods.iter().map(|method| {
@@ -57,7 +57,7 @@ fn private(interface: &Interface, names: &Names, args: &Args) -> TokenStream {
     let docs = &interface.docs;
     let up = (0..supers.len()).map(up_method);
     // A generic interface has no descriptor before it is used, so a collision shows only then.
-    let evaluated = interface.generics().params.is_empty().then(|| {
+    let evaluated = interface.generics.params.is_empty().then(|| {
         quote_spanned! {Span::mixed_site()=>
             const _: &#private::Descriptor = <#marker as #private::Interface>::DESCRIPTOR;
         }

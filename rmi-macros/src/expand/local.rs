@@ -11,7 +11,7 @@ use crate::ast::{Argument, Interface, Method, Passing};
 
 pub(super) fn expand(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, local, local_type, servant, supers, .. } = names;
-    let generics = interface.generics();
+    let generics = &interface.generics;
     let where_clause = &generics.where_clause;
     let param = servant_param();
     let servants = with_type(generics, &param, servant);

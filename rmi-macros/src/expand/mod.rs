@@ -15,7 +15,7 @@ use quote::{format_ident, quote_spanned};
 use syn::{GenericParam, Generics, Ident, Item, ItemTrait, Path, parse_quote};
 
 use crate::args::Args;
-use crate::ast::Interface;
+use crate::ast::{Interface, Method, Passing};
 use crate::context::Context;
 use crate::fallback;
 
@@ -43,7 +43,7 @@ fn interface(item: ItemTrait, args: &Args, cx: Context) -> TokenStream {
     let interface = Interface::lower(item, &cx);
     let servant = servant::expand(&interface);
     let errors = cx.into_compile_errors();
-    if interface.generics().lifetimes().next().is_some() {
+    if interface.generics.lifetimes().next().is_some() {
         // Without `'static` there is no object.
         return fallback::item(servant, errors);
     }
@@ -98,7 +98,7 @@ impl Names {
         let krate = &args.krate;
         let marker = format_ident!("{ident}Interface");
         let local = format_ident!("__{ident}Local");
-        let (_, arguments, _) = interface.generics().split_for_impl();
+        let (_, arguments, _) = interface.generics.split_for_impl();
         Self {
             private: quote_spanned!(Span::mixed_site()=> #krate::private),
             interface: quote_spanned!(Span::mixed_site()=> #marker #arguments),
@@ -146,4 +146,26 @@ fn without_bounds(generics: &Generics) -> Generics {
 /// be hidden.
 fn servant_param() -> Ident {
     Ident::new("__Servant", Span::mixed_site())
+}
+
+/// Says what the types of a method must be, in the user's places.
+///
+/// The calls that follow need the same. rustc reports one failure for each place and function that asks, so the
+/// first to ask is the same wherever the method appears.
+fn assertions(method: &Method, names: &Names) -> TokenStream {
+    let private = &names.private;
+    let arguments = method.arguments.iter().map(|argument| match &argument.passing {
+        Passing::Value => {
+            let ty = &argument.ty;
+            quote_spanned!(Span::mixed_site()=> #private::check::argument::<#ty>();)
+        }
+        Passing::Borrow(lent) => {
+            quote_spanned!(Span::mixed_site()=> #private::check::borrowed_argument::<#lent>();)
+        }
+    });
+    let output = &method.output;
+    quote_spanned! {Span::mixed_site()=>
+        #(#arguments)*
+        #private::check::result::<#output>();
+    }
 }

@@ -1,9 +1,9 @@
 //! The proxy's implementation of the trait.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote_spanned};
 
-use super::Names;
+use super::{Names, assertions};
 use super::identity::method_const;
 use super::local::call_method;
 use super::with_type;
@@ -12,20 +12,23 @@ use crate::ast::{Interface, Method, Passing};
 /// One implementation serves the interface and all that extend it, also those of other crates.
 pub(super) fn expand(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, interface: marker, servant, supers, .. } = names;
-    let param = Ident::new("__Interface", Span::mixed_site());
+    // rustc names it when an ancestor is missing.
+    let param = format_ident!("__{}", names.marker, span = Span::mixed_site());
     let bounds = quote_spanned! {Span::mixed_site()=>
         #private::Extends<#marker> #(+ #private::Extends<#supers>)*
     };
-    let generics = with_type(interface.generics(), &param, &bounds);
+    let generics = with_type(&interface.generics, &param, &bounds);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let methods = interface.methods.iter().map(|method| forward(method, names));
     let types = interface.types.iter().map(|ty| {
         let (ident, generics) = (&ty.ident, &ty.generics);
         quote_spanned!(Span::mixed_site()=> type #ident #generics = ::core::convert::Infallible;)
     });
+    // Here rustc looks for the ancestors of the ancestors, and says so if one is not listed.
+    let proxy = quote_spanned!(interface.ident().span()=> #private::Proxy<#param>);
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
-        impl #impl_generics #servant for #private::Proxy<#param> #where_clause {
+        impl #impl_generics #servant for #proxy #where_clause {
             #(#types)*
             #(#methods)*
         }
@@ -43,18 +46,24 @@ fn forward(method: &Method, names: &Names) -> TokenStream {
     let pushes = arguments.iter().map(|argument| {
         let (ident, name) = (&argument.ident, argument.name());
         match &argument.passing {
-            Passing::Value => quote_spanned!(Span::mixed_site()=> encoded.push(#name, &#ident);),
-            Passing::Borrow(_) => quote_spanned!(Span::mixed_site()=> encoded.push(#name, #ident);),
+            Passing::Value => {
+                let ty = &argument.ty;
+                quote_spanned!(Span::mixed_site()=> encoded.push::<#ty>(#name, &#ident);)
+            }
+            Passing::Borrow(lent) => quote_spanned!(Span::mixed_site()=> encoded.push::<#lent>(#name, #ident);),
         }
     });
+    let assertions = assertions(method, names);
     let mutable = (count > 0).then(|| quote_spanned!(Span::mixed_site()=> mut));
     quote_spanned! {Span::mixed_site()=>
         #(#cfgs)*
         async fn #ident(&self, #(#idents: #types),*) -> #output {
+            #assertions
             match #private::route::<#marker, _>(self) {
                 #private::Route::Local(target) => {
                     let servant = target.servant;
-                    #private::local(target, &#constant, #local::#call(servant, #(#idents),*)).await
+                    let result = #local::#call(servant, #(#idents),*);
+                    #private::local::<_, #output>(target, &#constant, result).await
                 }
                 #private::Route::Remote(outgoing) => {
                     let #mutable encoded = #private::Arguments::new(#count);

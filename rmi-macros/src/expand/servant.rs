@@ -10,9 +10,6 @@ use crate::ast::Interface;
 /// The trait, with futures that are `Send`.
 pub(super) fn expand(interface: &Interface) -> TokenStream {
     let mut item = interface.item.clone();
-    // Only what was refused has these.
-    item.unsafety = None;
-    item.modifiers.auto_token = None;
     item.colon_token = Some(item.colon_token.unwrap_or_default());
     item.supertraits.push(parse_quote!(::core::marker::Send));
     item.supertraits.push(parse_quote!(::core::marker::Sync));

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 
 use super::identity::{id_const, method_const};
-use super::{Names, servant_param, with_type};
+use super::{Names, assertions, servant_param, with_type};
 use crate::ast::{Argument, Interface, Method, Passing};
 
 pub(super) struct Expansion {
@@ -24,7 +24,7 @@ pub(super) fn expand(interface: &Interface, names: &Names) -> Expansion {
 fn public(interface: &Interface, names: &Names) -> TokenStream {
     let Names { skeleton, interface: marker, .. } = names;
     let (ident, vis) = (interface.ident(), interface.vis());
-    let mut generics = interface.generics().clone();
+    let mut generics = interface.generics.clone();
     let param = servant_param();
     generics.params.insert(0, syn::parse_quote!(#param));
     let where_clause = &generics.where_clause;
@@ -43,7 +43,7 @@ fn public(interface: &Interface, names: &Names) -> TokenStream {
 fn implement_skeleton(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, skeleton, interface: marker, servant, .. } = names;
     let param = servant_param();
-    let generics = with_type(interface.generics(), &param, servant);
+    let generics = with_type(&interface.generics, &param, servant);
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
@@ -73,7 +73,7 @@ fn implement_skeleton(interface: &Interface, names: &Names) -> TokenStream {
 fn implement_implements(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, skeleton, interface: marker, servant, supers, .. } = names;
     let param = servant_param();
-    let generics = with_type(interface.generics(), &param, servant);
+    let generics = with_type(&interface.generics, &param, servant);
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let arms = interface.methods.iter().map(|method| arm(method, names));
     quote_spanned! {Span::mixed_site()=>
@@ -141,6 +141,7 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
     let locals: Vec<_> = (0..arguments.len()).map(decoded).collect();
     let decodes =
         arguments.iter().zip(&locals).map(|(argument, local)| decode(argument, local, &constant, names));
+    let assertions = assertions(method, names);
     let given = arguments.iter().zip(&locals).map(|(argument, local)| match &argument.passing {
         Passing::Value => quote_spanned!(Span::mixed_site()=> #local),
         Passing::Borrow(lent) => quote_spanned! {Span::mixed_site()=>
@@ -150,6 +151,7 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #(#cfgs)*
         #id => {
+            #assertions
             #(#decodes)*
             let servant = ::std::sync::Arc::clone(servant);
             ::core::option::Option::Some(::core::result::Result::Ok(#private::answer::<#output>(async move {
@@ -164,15 +166,15 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
 fn decode(argument: &Argument, local: &Ident, method: &Ident, names: &Names) -> TokenStream {
     let private = &names.private;
     let name = argument.name();
-    let ty = match &argument.passing {
+    let next = match &argument.passing {
         Passing::Value => {
             let ty = &argument.ty;
-            quote_spanned!(Span::mixed_site()=> #ty)
+            quote_spanned!(Span::mixed_site()=> next::<#ty>)
         }
-        Passing::Borrow(lent) => quote_spanned!(Span::mixed_site()=> <#lent as #private::RefArg>::Owned),
+        Passing::Borrow(lent) => quote_spanned!(Span::mixed_site()=> next_lent::<#lent>),
     };
     quote_spanned! {Span::mixed_site()=>
-        let #local = match call.next::<#ty>(#method.path, #name) {
+        let #local = match call.#next(#method.path, #name) {
             ::core::result::Result::Ok(argument) => argument,
             ::core::result::Result::Err(error) => {
                 return ::core::option::Option::Some(::core::result::Result::Err(error));
