@@ -7,5 +7,20 @@ pub use crate::invoke::{
     Outgoing, Proxy, RefArg, RemoteResult, Route, Running, Skeleton, answer, local, route,
 };
 
+/// What the types of a method must be. Expansions say so before anything else, in the user's places.
+pub mod check {
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use super::{RefArg, RemoteResult};
+
+    /// `T` is an argument by value.
+    pub const fn argument<T: Serialize + DeserializeOwned>() {}
+    /// `&T` is an argument.
+    pub const fn borrowed_argument<T: RefArg + ?Sized>() {}
+    /// `R` is a result.
+    pub const fn result<R: RemoteResult>() {}
+}
+
 /// The future of a call of a local servant, behind a pointer.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

@@ -127,7 +127,36 @@ impl Descriptor {
             }
             i += 1;
         }
+        // All ancestors are listed, so that comparing what they declare themselves compares everything.
+        let mut a = 0;
+        while a < supers.len() {
+            let mut b = a + 1;
+            while b < supers.len() {
+                assert!(
+                    !supers[a].shares_a_method_with(supers[b]),
+                    "two ancestors have a method of the same identity, as instances of one generic interface do: \
+                     an object cannot be both"
+                );
+                b += 1;
+            }
+            a += 1;
+        }
         this
+    }
+
+    const fn shares_a_method_with(&self, other: &Self) -> bool {
+        let mut i = 0;
+        while i < self.methods.len() {
+            let mut j = 0;
+            while j < other.methods.len() {
+                if self.methods[i].id.0 == other.methods[j].id.0 {
+                    return true;
+                }
+                j += 1;
+            }
+            i += 1;
+        }
+        false
     }
 
     const fn has(&self, id: MethodId) -> bool {

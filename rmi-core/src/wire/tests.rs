@@ -1,9 +1,13 @@
 //! Properties of the wire: round trips, strictness, bounds.
 
+use std::collections::BTreeSet;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use super::codec::{self, Reader, put_varint, varint_len};
 use super::*;
@@ -390,6 +394,46 @@ proptest! {
         prop_assert!(read.is_empty());
         prop_assert_eq!(back, frames);
     }
+}
+
+#[test]
+fn a_table_of_many_interfaces_knows_its_length() {
+    // Indexes of one byte and of two.
+    let reference = |interface| TableReference {
+        owner: Owner::Node(interface),
+        object: ObjectId::from_bytes([1; 16]),
+        interface,
+        transfer: 1,
+    };
+    let table = Table {
+        nodes: (0..200)
+            .map(|i| TableNode { node: NodeId::from_bytes([i; 16]), addresses: Vec::new() })
+            .collect(),
+        interfaces: (0..200).map(|i| i.to_string().into()).collect(),
+        references: (0..200).map(reference).collect(),
+    };
+    let mut out = BytesMut::new();
+    table.encode(&mut out);
+    assert_eq!(out.len(), table.encoded_len());
+}
+
+#[test]
+fn the_byte_strings_of_these_tests_are_of_every_kind_good_and_bad() {
+    let mut runner = TestRunner::deterministic();
+    let (mut kinds, mut good, mut skipping, mut bad) = (BTreeSet::new(), 0, 0, 0);
+    for _ in 0..20_000 {
+        let bytes = any_bytes().new_tree(&mut runner).unwrap().current();
+        match decode(&bytes) {
+            Ok(frame) => {
+                kinds.insert(frame.kind().min(28));
+                good += 1;
+                skipping += usize::from(body(&frame) != bytes);
+            }
+            Err(_) => bad += 1,
+        }
+    }
+    assert_eq!(kinds, (1..=6).chain(8..=10).chain(16..=28).collect());
+    assert!(good > 4_000 && bad > 4_000 && skipping > 100, "{good} {bad} {skipping}");
 }
 
 #[test]
