@@ -3,7 +3,7 @@
 use syn::ext::IdentExt;
 use syn::{
     Attribute, Expr, ExprLit, FnArg, Generics, Ident, ItemTrait, Lit, Meta, Pat, Path, ReturnType, Signature,
-    TraitItem, TraitItemFn, TraitItemType, Type, TypeParamBound, Visibility, parse_quote,
+    TraitItem, TraitItemFn, TraitItemType, Type, TypeParamBound, Visibility, Token, parse_quote,
 };
 
 use crate::check;
@@ -14,7 +14,7 @@ use crate::fallback;
 pub(crate) struct Interface {
     /// The trait. What was refused in it has been made harmless.
     pub(crate) item: ItemTrait,
-    /// The trait's parameters, as all that is generated has them: what they stand for lives as long as an object.
+    /// The trait's parameters, where what they stand for lives as long as an object.
     pub(crate) generics: Generics,
     /// The remote ancestors that the trait lists, as paths to the traits.
     pub(crate) supers: Vec<Path>,
@@ -139,19 +139,22 @@ impl Argument {
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
     }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        matches!(self.passing, Passing::Borrow(_))
+    }
 }
 
-/// The parameters with `'static` for each type. Servants of a generic interface are `'static`, so its types are too,
-/// and the user need not say so.
+/// The trait's parameters, where what they stand for lives as long as an object. Servants of a generic interface are
+/// `'static`, so its types are too, and the user need not say so.
 fn owned(generics: &Generics) -> Generics {
-    let mut generics = generics.clone();
-    for param in generics.type_params_mut() {
-        if !param.bounds.iter().any(|bound| matches!(bound, TypeParamBound::Lifetime(_))) {
-            param.colon_token.get_or_insert_default();
-            param.bounds.push(parse_quote!('static));
-        }
+    let mut owned = generics.clone();
+    for param in owned.type_params_mut() {
+        // At the parameter: there rustc suggests to add bounds. It does so even better behind a bound of the user's.
+        param.colon_token.get_or_insert(Token![:](param.ident.span()));
+        param.bounds.push(parse_quote!('static));
     }
-    generics
+    owned
 }
 
 /// The type without parentheses and without the invisible groups that `macro_rules` leaves.

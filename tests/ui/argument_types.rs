@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::fmt::Display;
 
 use rmi::{RemoteError, remote};
 
@@ -10,8 +9,8 @@ trait Account {
     async fn inside(&self, memo: Option<&str>) -> Result<(), RemoteError>;
     async fn inside_a_borrow(&self, memos: &[&str]) -> Result<(), RemoteError>;
     async fn cow(&self, memo: Cow<'_, str>) -> Result<(), RemoteError>;
-    async fn unnamed(&self, memo: impl Display) -> Result<(), RemoteError>;
-    async fn object(&self, memo: &dyn Display) -> Result<(), RemoteError>;
+    async fn unnamed(&self, memo: impl std::fmt::Display) -> Result<(), RemoteError>;
+    async fn object(&self, memo: &dyn std::fmt::Display) -> Result<(), RemoteError>;
     async fn function(&self, memo: fn(&str) -> u8) -> Result<(), RemoteError>;
     async fn pointer(&self, memo: *const u8) -> Result<(), RemoteError>;
     async fn own(&self, other: &Self) -> Result<(), RemoteError>;

@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::fmt::Display;
 
 use rmi::{RemoteError, remote};
 
@@ -9,7 +8,7 @@ trait Account {
     async fn borrowed(&self) -> Result<&str, RemoteError>;
     async fn long_lived(&self) -> Result<&'static str, RemoteError>;
     async fn cow(&self) -> Result<Cow<'_, str>, RemoteError>;
-    async fn unnamed(&self) -> Result<impl Display, RemoteError>;
+    async fn unnamed(&self) -> Result<impl std::fmt::Display, RemoteError>;
     async fn own(&self) -> Result<Self, RemoteError>
     where
         Self: Sized;

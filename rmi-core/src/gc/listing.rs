@@ -74,6 +74,11 @@ impl<O> Listing<O> {
         std::mem::take(&mut self.listed).into_values().map(|listed| listed.object).collect()
     }
 
+    /// The frame under which an object is listed.
+    pub fn frame(&self, id: ObjectId) -> Option<u64> {
+        self.listed.get(&id).map(|listed| listed.frame)
+    }
+
     /// The objects listed, in no order.
     pub fn objects(&self) -> impl Iterator<Item = ObjectId> + '_ {
         self.listed.keys().copied()

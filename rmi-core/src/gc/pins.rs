@@ -26,6 +26,11 @@ impl<I> Pins<I> {
         self.pinned.is_empty()
     }
 
+    /// What is pinned, by transfer number, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &I)> + '_ {
+        self.pinned.iter().map(|(transfer, import)| (*transfer, import))
+    }
+
     /// The number that the next pin gets; the ones after it ascend.
     pub fn next_transfer(&self) -> u64 {
         self.next

@@ -47,36 +47,53 @@ pub fn route<S: Interface, I: Extends<S>>(proxy: &Proxy<I>) -> Route<'_, S> {
 }
 
 /// Awaits a call of a local servant under the options of the proxy.
-pub async fn local<S: Interface, R: RemoteResult>(
+pub async fn local<S: Interface, R>(
     target: Local<'_, S>,
     method: &'static Method,
     call: impl Future<Output = R> + Send,
-) -> R {
+) -> Result<R, RemoteError> {
     match target.timeout {
-        None => call.await,
-        Some(limit) => match tokio::time::timeout(limit, call).await {
-            Ok(result) => result,
-            Err(_) => R::from_remote(RemoteError::timed_out(method.path.to_owned(), limit)),
-        },
+        None => Ok(call.await),
+        Some(limit) => {
+            let timed_out = |_| RemoteError::timed_out(method.path.to_owned(), limit);
+            tokio::time::timeout(limit, call).await.map_err(timed_out)
+        }
     }
 }
 
 impl Outgoing<'_> {
-    /// Sends the call and returns the future of its result. Dropping that future gives the result up.
-    pub fn call<R: RemoteResult>(
+    /// Sends the call and returns the future of its reply. Dropping that future gives the reply up.
+    pub fn send(
         &self,
         method: &'static Method,
         arguments: Arguments,
-    ) -> impl Future<Output = R> + Send + use<R> {
+    ) -> impl Future<Output = Result<Reply, RemoteError>> + Send + use<> {
         let request = arguments.finish(method.path).map(|(payload, references)| Request {
             method: method.id,
             path: method.path,
             payload,
             references,
         });
-        let sent = send(self.remote.clone(), request, self.timeout, method.path);
-        async move { sent.await.unwrap_or_else(R::from_remote) }
+        send(self.remote.clone(), request, self.timeout, method.path)
     }
+}
+
+// Not part of the futures above: a future that knows `R: RemoteResult` makes rustc repeat at each `await` what it has
+// to say about a wrong `R`, and is compiled for each `R` anew.
+
+/// What a method returns whose servant is local.
+pub fn returned<R: RemoteResult>(outcome: Result<R, RemoteError>) -> R {
+    outcome.unwrap_or_else(R::from_remote)
+}
+
+/// What a method returns whose servant is elsewhere.
+pub fn replied<R: RemoteResult>(method: &'static Method, outcome: Result<Reply, RemoteError>) -> R {
+    returned(outcome.and_then(|reply| decode(reply, method.path)))
+}
+
+fn decode<R: RemoteResult>(reply: Reply, path: &'static str) -> Result<R, RemoteError> {
+    let node = reply.from;
+    R::decode(reply).map_err(|reason| RemoteError::BadReply { node, call: path.to_owned(), reason })
 }
 
 /// Asks an object for its description.
@@ -86,18 +103,17 @@ pub(crate) async fn describe(
 ) -> Result<InterfaceDescription, RemoteError> {
     let (payload, references) = Arguments::new(0).finish(DESCRIBE_PATH)?;
     let request = Request { method: DESCRIBE, path: DESCRIBE_PATH, payload, references };
-    let described: Result<Result<InterfaceDescription, RemoteError>, RemoteError> =
-        send(remote, Ok(request), timeout, DESCRIBE_PATH).await;
-    described?
+    let reply = send(remote, Ok(request), timeout, DESCRIBE_PATH).await?;
+    decode::<Result<InterfaceDescription, RemoteError>>(reply, DESCRIBE_PATH)?
 }
 
-/// Sends now, in the calling task, and decodes the reply when it is awaited.
-fn send<R: RemoteResult>(
+/// Sends now, in the calling task.
+fn send(
     remote: Arc<dyn RemoteObject>,
     request: Result<Request, RemoteError>,
     timeout: Option<Duration>,
     path: &'static str,
-) -> impl Future<Output = Result<R, RemoteError>> + Send + use<R> {
+) -> impl Future<Output = Result<Reply, RemoteError>> + Send + use<> {
     let node = remote.owner();
     let pending = request.map(|request| remote.start(request));
     async move {
@@ -107,13 +123,12 @@ fn send<R: RemoteResult>(
             call: path.to_owned(),
             reason: "this node was shut down".into(),
         };
-        let reply: Reply = match timeout {
-            None => pending.await.map_err(lost)??,
+        match timeout {
+            None => pending.await.map_err(lost)?,
             Some(limit) => match tokio::time::timeout(limit, pending).await {
-                Ok(reply) => reply.map_err(lost)??,
-                Err(_) => return Err(RemoteError::timed_out(path.to_owned(), limit)),
+                Ok(reply) => reply.map_err(lost)?,
+                Err(_) => Err(RemoteError::timed_out(path.to_owned(), limit)),
             },
-        };
-        R::decode(reply).map_err(|reason| RemoteError::BadReply { node, call: path.to_owned(), reason })
+        }
     }
 }

@@ -270,9 +270,4 @@ impl<'a> Incoming<'a> {
         self.references = scope.leave();
         value
     }
-
-    /// As [`next`](Self::next), for an argument `&T`: what the servant is lent.
-    pub fn next_lent<T: RefArg + ?Sized>(&mut self, path: &str, argument: &str) -> Result<T::Owned, RemoteError> {
-        self.next(path, argument)
-    }
 }

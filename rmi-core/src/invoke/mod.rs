@@ -23,7 +23,7 @@ mod remote;
 mod result;
 
 pub use any::{AnyProxy, Reference};
-pub use call::{Local, Outgoing, Route, local, route};
+pub use call::{Local, Outgoing, Route, local, replied, returned, route};
 pub use interface::{Argument, ArgumentDescription, Descriptor, Extends, Implements, Interface};
 pub use interface::{InterfaceDescription, Method, MethodDescription};
 pub use marshal::{Arguments, Incoming, RefArg};

@@ -11,7 +11,7 @@ use crate::error::StartError;
 use crate::node::core::Core;
 use crate::node::handle::Node;
 use crate::node::listen;
-use crate::session::Locality;
+use crate::session::{Locality, MIN_LEASE_MS};
 use crate::transport::{Address, Listener};
 use crate::wire::Limits;
 
@@ -33,9 +33,6 @@ pub struct Builder {
     advertise: Vec<String>,
     settings: Settings,
 }
-
-/// Shorter leases would end by the scheduling of a busy machine.
-const MIN_LEASE: Duration = Duration::from_millis(100);
 
 impl Builder {
     pub(crate) fn new() -> Self {
@@ -144,7 +141,7 @@ impl Builder {
 
 fn check(settings: &Settings) -> Result<(), StartError> {
     let bad = |what: &str| Err(StartError::BadSetting { what: what.into() });
-    if settings.lease < MIN_LEASE {
+    if settings.lease < Duration::from_millis(MIN_LEASE_MS) {
         return bad("the lease must be at least 100 ms");
     }
     if settings.lease > Duration::from_secs(24 * 3600) {

@@ -54,7 +54,8 @@ impl Inbox {
                     link.with(|session| session.aborted(call));
                 }
             }
-            Event::Root { call, name } => root(link, call, &name),
+            Event::Root { call, name, verdict: Verdict::Serve } => root(link, call, &name),
+            Event::Root { call, verdict, .. } => refuse(link, call, verdict),
             Event::Dirty { object } => {
                 let alive = core.exports.find(object);
                 link.with(|session| session.answer_dirty(object, alive));
@@ -76,17 +77,7 @@ impl Inbox {
             Head::Call { call, object, method, verdict: Verdict::Serve } => {
                 serve(link, call, object, method, payload, references).await;
             }
-            Head::Call { call, verdict, .. } => {
-                let node = link.core.id;
-                fault(
-                    link,
-                    call,
-                    match verdict {
-                        Verdict::Overloaded(what) => RemoteError::Overloaded { node, what: what.into() },
-                        _ => RemoteError::Unsupported { node, what: "this kind of target or option".into() },
-                    },
-                );
-            }
+            Head::Call { call, verdict, .. } => refuse(link, call, verdict),
             Head::Reply { call, status } => answered(link, call, status, payload, references),
         }
         Ok(())
@@ -121,6 +112,16 @@ fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
             AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
         }
     }
+}
+
+/// Answers a call that is not executed.
+fn refuse(link: &Arc<Link>, call: u64, verdict: Verdict) {
+    let node = link.core.id;
+    let error = match verdict {
+        Verdict::Overloaded(what) => RemoteError::Overloaded { node, what: what.into() },
+        _ => RemoteError::Unsupported { node, what: "this kind of target or option".into() },
+    };
+    fault(link, call, error);
 }
 
 fn root(link: &Arc<Link>, call: u64, name: &str) {

@@ -79,7 +79,9 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
             first.put(output.frames);
         }
     }
+    // A stream may keep what it is given until it is flushed, as stdout does.
     writer.write_all(&first).await.map_err(broken)?;
+    writer.flush().await.map_err(broken)?;
     let mut buffer = BytesMut::new();
     while buffer.len() < PREFACE.len() {
         read_some(&mut reader, &mut buffer).await.map_err(broken)?;
@@ -108,6 +110,7 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
                 let (node, addresses) = (peer.node, peer.addresses.clone().into());
                 if let Some(welcome) = welcome {
                     writer.write_all(&encoded(&welcome)).await.map_err(broken)?;
+                    writer.flush().await.map_err(broken)?;
                 }
                 link.core.link_opened(link, node, addresses);
                 link.with(|session| session.open(clock::now(), peer));

@@ -11,6 +11,7 @@ use crate::invoke::{AnyProxy, Reference, RemoteResult, Reply};
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
 use crate::session::{Message, Outward};
+use crate::wire::ROOT_NAME_MAX;
 
 /// The node at the other end of a session, by [`Node::attach`](crate::Node::attach) or
 /// [`Node::connect`](crate::Node::connect). Dropping it ends nothing: the session lives on with the node.
@@ -48,6 +49,10 @@ impl fmt::Debug for Peer {
 
 /// Asks the node at the other end of `link` for a published object.
 pub(crate) async fn ask_root(link: &Arc<Link>, name: &str) -> Result<AnyProxy, RemoteError> {
+    if name.len() > ROOT_NAME_MAX {
+        let (size, limit) = (name.len() as u64, ROOT_NAME_MAX as u64);
+        return Err(RemoteError::TooLarge { what: "the name of a root".into(), size, limit });
+    }
     let (answer, pending) = oneshot::channel();
     let caller = Caller { answer, path: Path::Root(name.to_owned()), object: None };
     let outward = Outward::Root(name.to_owned());

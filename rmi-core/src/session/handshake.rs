@@ -7,6 +7,9 @@ use crate::session::locality::Locality;
 use crate::session::time::Time;
 use crate::wire::{Frame, Hello, Limits, Refused, RefusedCode, VERSION, Welcome};
 
+/// The shortest lease: a shorter one would end by the scheduling of a busy machine.
+pub const MIN_LEASE_MS: u64 = 100;
+
 /// The part of this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -150,6 +153,9 @@ impl Handshake {
                 format!("this node speaks version {VERSION}, not {lowest} to {highest}"),
             );
         }
+        if hello.lease_ms < MIN_LEASE_MS {
+            return refuse(RefusedCode::Malformed, format!("a lease of {} ms is too short", hello.lease_ms));
+        }
         if hello.node == self.me.node {
             return refuse(RefusedCode::SameNode, "this is the dialing node itself".into());
         }
@@ -179,6 +185,9 @@ impl Handshake {
     fn welcome(&mut self, welcome: Welcome) -> Result<Option<Opened>, HandshakeError> {
         if welcome.version != VERSION {
             return Err(HandshakeError::Misbehaved("it chose a version that was not offered"));
+        }
+        if welcome.lease_ms < MIN_LEASE_MS {
+            return Err(HandshakeError::Misbehaved("its lease is too short"));
         }
         if let Role::Dial(Some(expect)) = self.role
             && welcome.node != expect

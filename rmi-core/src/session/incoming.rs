@@ -117,6 +117,8 @@ pub enum Event<H: Handles> {
         call: u64,
         /// The name.
         name: String,
+        /// Whether to answer it as such.
+        verdict: Verdict,
     },
     /// The peer asks whether an object is alive: [`Session::answer_dirty`].
     Dirty {
@@ -224,10 +226,10 @@ impl<H: Handles> Session<H> {
             }
             Frame::More { first, chunk } => Ok(Event::More { first, chunk }),
             Frame::Abort { first } => Ok(Event::Abort { first }),
-            Frame::Root { call, name, .. } => {
-                // A Root is answered whatever the verdict: it is as cheap as a refusal.
-                self.serve(call, 0)?;
-                Ok(Event::Root { call, name })
+            Frame::Root { call, name, unsupported } => {
+                let served = self.serve(call, 0)?;
+                let verdict = if unsupported.is_some() { Verdict::Unsupported } else { served };
+                Ok(Event::Root { call, name, verdict })
             }
             Frame::Dirty { object } => Ok(Event::Dirty { object }),
             Frame::Held { object } => {

@@ -30,7 +30,7 @@ mod time;
 
 pub use assembly::{Assembly, FragmentError};
 pub use calls::LostCall;
-pub use handshake::{Handshake, HandshakeError, Introduction, Opened, Peer, Role};
+pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
 pub use incoming::{Arrived, Event, Head, Verdict};
 pub use locality::Locality;
 pub use outgoing::{Failure, Message, OutReference, Output, Outward};

@@ -9,7 +9,9 @@ use bytes::{Bytes, BytesMut};
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
 use crate::session::state::{Garbage, Handles, Phase, Session};
 use crate::session::time::Time;
-use crate::wire::{Call, Frame, Limits, Owner, Reply, ReplyKind, Table, TableNode, TableReference, Target};
+use crate::wire::{
+    Call, Frame, INTERFACE_MAX, Limits, Owner, Reply, ReplyKind, Table, TableNode, TableReference, Target,
+};
 
 /// How many calls may wait for room before further ones are refused.
 const MAX_QUEUED_CALLS: usize = 65_536;
@@ -222,7 +224,11 @@ impl<H: Handles> Session<H> {
         if self.listing.len() + own > self.limits.objects as usize {
             return Err(Failure::Overloaded("this peer holds too many objects of this node"));
         }
-        let table = self.table(references).encoded_len() as u64;
+        let table = self.table(references);
+        if let Some(name) = table.interfaces.iter().find(|name| name.len() > INTERFACE_MAX) {
+            return too_large("an interface's name", name.len() as u64, INTERFACE_MAX as u64);
+        }
+        let table = table.encoded_len() as u64;
         if table > limits.table.into() {
             return too_large("a reference table", table, limits.table.into());
         }

@@ -250,6 +250,27 @@ impl<H: Handles> Session<H> {
         self.pins.len()
     }
 
+    /// References to objects of third nodes that are pinned for the peer, by transfer number, in no order.
+    pub fn pins(&self) -> impl Iterator<Item = (u64, &H::Pin)> + '_ {
+        self.pins.iter()
+    }
+
+    /// The last frame that carried a reference to an own object to the peer; 0 if only the peer's Dirty listed
+    /// it, `None` if it is not listed.
+    pub fn listed_at(&self, object: ObjectId) -> Option<u64> {
+        self.listing.frame(object)
+    }
+
+    /// Whether the owner has confirmed the import entry of an object; `None` if there is no entry.
+    pub fn is_confirmed(&self, object: ObjectId) -> Option<bool> {
+        self.imports.confirmed(object)
+    }
+
+    /// How many frames were numbered, and how many numbered frames have arrived.
+    pub fn frames(&self) -> (u64, u64) {
+        (self.ring.last(), self.received.frames())
+    }
+
     /// How many calls of the peer are unanswered.
     pub fn serving(&self) -> usize {
         self.serving.len()

@@ -1,5 +1,6 @@
 //! What a method of a remote interface may look like.
 
+use proc_macro2::{TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::{
     Attribute, FnArg, GenericParam, Ident, Meta, Pat, PatType, Receiver, ReceiverKind, ReturnType, Safety,
@@ -58,11 +59,15 @@ fn attributes(attrs: &[Attribute], cx: &Context) {
         }
         if let Meta::List(list) = &attr.meta
             && list.path.is_ident("cfg_attr")
-            && list.tokens.to_string().contains("cfg (")
+            && contains_cfg(&list.tokens)
         {
             cx.error(attr, "`#[remote]` does not see a `cfg` inside `cfg_attr`: write `#[cfg(..)]`");
         }
     }
+}
+
+fn contains_cfg(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "cfg"))
 }
 
 fn qualifiers(sig: &Signature, cx: &Context) {

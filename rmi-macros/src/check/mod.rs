@@ -63,8 +63,9 @@ fn generics(generics: &Generics, cx: &Context) {
 fn supertrait(bound: &TypeParamBound, cx: &Context) {
     match bound {
         TypeParamBound::Trait(bound) => {
-            // rustc itself refuses `?Sized` here.
-            if let Some(lifetimes) = &bound.lifetimes {
+            if bound.maybe.is_some() {
+                // rustc itself refuses `?Sized` here.
+            } else if let Some(lifetimes) = &bound.lifetimes {
                 cx.error(lifetimes, "a remote interface cannot extend another for all lifetimes");
             } else if known(&bound.path, &LOCAL_TRAITS) {
                 let name = path_name(&bound.path);
@@ -117,7 +118,12 @@ pub(crate) fn is_remote(bound: &TraitBound) -> bool {
 
 /// Whether the bound is one that [`interface`] refuses.
 pub(crate) fn is_refused(bound: &TypeParamBound) -> bool {
-    matches!(bound, TypeParamBound::Trait(bound) if bound.lifetimes.is_some() || known(&bound.path, &LOCAL_TRAITS))
+    match bound {
+        TypeParamBound::Trait(bound) => {
+            bound.maybe.is_none() && (bound.lifetimes.is_some() || known(&bound.path, &LOCAL_TRAITS))
+        }
+        _ => false,
+    }
 }
 
 /// Whether the predicate is one that [`interface`] refuses.

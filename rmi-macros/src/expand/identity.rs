@@ -23,7 +23,7 @@ pub(super) fn expand(interface: &Interface, names: &Names, args: &Args) -> Expan
 
 fn public(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, marker, proxy, interface: marker_type, .. } = names;
-    let (ident, vis, generics) = (interface.ident(), interface.vis(), &interface.generics);
+    let (ident, vis, generics) = (interface.ident(), interface.vis(), &interface.item.generics);
     let where_clause = &generics.where_clause;
     let alias_generics = without_bounds(generics);
     let params: Vec<_> = generics.type_params().map(|param| &param.ident).collect();

@@ -13,7 +13,8 @@ use crate::ast::{Interface, Method, Passing};
 pub(super) fn expand(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, interface: marker, servant, supers, .. } = names;
     // rustc names it when an ancestor is missing.
-    let param = format_ident!("__{}", names.marker, span = Span::mixed_site());
+    let span = Span::mixed_site().located_at(interface.ident().span());
+    let param = format_ident!("__{}", names.marker, span = span);
     let bounds = quote_spanned! {Span::mixed_site()=>
         #private::Extends<#marker> #(+ #private::Extends<#supers>)*
     };
@@ -25,8 +26,10 @@ pub(super) fn expand(interface: &Interface, names: &Names) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> type #ident #generics = ::core::convert::Infallible;)
     });
     // Here rustc looks for the ancestors of the ancestors, and says so if one is not listed.
-    let proxy = quote_spanned!(interface.ident().span()=> #private::Proxy<#param>);
+    let proxy = quote_spanned!(span=> __Proxy<#param>);
     quote_spanned! {Span::mixed_site()=>
+        use #private::Proxy as __Proxy;
+
         #[automatically_derived]
         impl #impl_generics #servant for #proxy #where_clause {
             #(#types)*
@@ -63,13 +66,14 @@ fn forward(method: &Method, names: &Names) -> TokenStream {
                 #private::Route::Local(target) => {
                     let servant = target.servant;
                     let result = #local::#call(servant, #(#idents),*);
-                    #private::local::<_, #output>(target, &#constant, result).await
+                    let outcome = #private::local(target, &#constant, result).await;
+                    #private::returned::<#output>(outcome)
                 }
                 #private::Route::Remote(outgoing) => {
                     let #mutable encoded = #private::Arguments::new(#count);
                     #(#pushes)*
-                    let reply = outgoing.call::<#output>(&#constant, encoded);
-                    reply.await
+                    let reply = outgoing.send(&#constant, encoded);
+                    #private::replied::<#output>(&#constant, reply.await)
                 }
             }
         }

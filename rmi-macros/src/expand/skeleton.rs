@@ -1,7 +1,9 @@
 //! The server side: from an incoming call to the servant.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
 
 use super::identity::{id_const, method_const};
 use super::{Names, assertions, servant_param, with_type};
@@ -24,7 +26,7 @@ pub(super) fn expand(interface: &Interface, names: &Names) -> Expansion {
 fn public(interface: &Interface, names: &Names) -> TokenStream {
     let Names { skeleton, interface: marker, .. } = names;
     let (ident, vis) = (interface.ident(), interface.vis());
-    let mut generics = interface.generics.clone();
+    let mut generics = interface.item.generics.clone();
     let param = servant_param();
     generics.params.insert(0, syn::parse_quote!(#param));
     let where_clause = &generics.where_clause;
@@ -76,7 +78,11 @@ fn implement_implements(interface: &Interface, names: &Names) -> TokenStream {
     let generics = with_type(&interface.generics, &param, servant);
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let arms = interface.methods.iter().map(|method| arm(method, names));
+    let lends = interface.methods.iter().flat_map(|method| &method.arguments).any(Argument::is_lent);
+    let import = lends.then(|| quote_spanned!(Span::mixed_site()=> use #private::check::lent as __lent;));
     quote_spanned! {Span::mixed_site()=>
+        #import
+
         #[automatically_derived]
         impl #impl_generics #private::Implements<#param> for #marker #where_clause {
             type Skeleton = #skeleton #arguments;
@@ -140,7 +146,7 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
     let param = servant_param();
     let locals: Vec<_> = (0..arguments.len()).map(decoded).collect();
     let decodes =
-        arguments.iter().zip(&locals).map(|(argument, local)| decode(argument, local, &constant, names));
+        arguments.iter().zip(&locals).map(|(argument, local)| decode(argument, local, &constant));
     let assertions = assertions(method, names);
     let given = arguments.iter().zip(&locals).map(|(argument, local)| match &argument.passing {
         Passing::Value => quote_spanned!(Span::mixed_site()=> #local),
@@ -163,24 +169,35 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
     }
 }
 
-fn decode(argument: &Argument, local: &Ident, method: &Ident, names: &Names) -> TokenStream {
-    let private = &names.private;
+fn decode(argument: &Argument, local: &Ident, method: &Ident) -> TokenStream {
     let name = argument.name();
     let next = match &argument.passing {
         Passing::Value => {
             let ty = &argument.ty;
-            quote_spanned!(Span::mixed_site()=> next::<#ty>)
+            quote_spanned!(Span::mixed_site()=> call.next::<#ty>(#method.path, #name))
         }
-        Passing::Borrow(lent) => quote_spanned!(Span::mixed_site()=> next_lent::<#lent>),
+        Passing::Borrow(lent) => {
+            let arguments = quote_spanned!(Span::mixed_site()=> call, #method.path, #name);
+            decode_lent(lent, arguments)
+        }
     };
     quote_spanned! {Span::mixed_site()=>
-        let #local = match call.#next(#method.path, #name) {
+        let #local = match #next {
             ::core::result::Result::Ok(argument) => argument,
             ::core::result::Result::Err(error) => {
                 return ::core::option::Option::Some(::core::result::Result::Err(error));
             }
         };
     }
+}
+
+/// rustc looks for the owned twin at the call as a whole too. Where the call has the span of the user's type, this is
+/// what the assertion has said, and is not said again.
+fn decode_lent(lent: &Type, arguments: TokenStream) -> TokenStream {
+    let last = lent.to_token_stream().into_iter().last().map(|token| token.span());
+    let mut parentheses = Group::new(Delimiter::Parenthesis, arguments);
+    parentheses.set_span(last.unwrap_or_else(Span::mixed_site));
+    quote_spanned!(lent.span()=> __lent::<#lent> #parentheses)
 }
 
 fn decoded(index: usize) -> Ident {

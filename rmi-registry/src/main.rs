@@ -1,0 +1,3 @@
+//! The program `rmi-registry`.
+
+fn main() {}

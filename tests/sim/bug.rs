@@ -1,0 +1,36 @@
+//! Bugs that can be planted: each takes one rule away, by the routing or by tampering with frames; production code
+//! has no hooks. They prove that the checks can fail.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Rule 3 left out: a pin does not keep its import.
+    WeakPins,
+    /// Rule 4 left out: a reference from a third node is taken as confirmed and unpinned at once, without Dirty.
+    NoDirty,
+    /// Rule 4: the Unpin leaves before the owner has confirmed.
+    EarlyUnpin,
+    /// Rule 6 without `upto`: Clean says the owner's latest frame.
+    NoUpto,
+    /// A Clean is encoded anew on its way, with what has arrived since.
+    ReencodedClean,
+    /// Decoding is spawned: a Clean overtakes the frame before it.
+    SpawnedClean,
+    /// A caller that gives up takes the pins of its arguments along.
+    CancelDropsPins,
+    /// The owner ends a session whose connection broke at once, before the holder does.
+    OwnerFirst,
+    /// The owner never ends what is detached.
+    NoLease,
+    /// Rule 8: what is owed for an entry whose session ended is neither asked for nor paid.
+    KeepOwed,
+    /// The notice that a handle was dropped is lost.
+    ForgetDrop,
+    /// Calls are not failed when their session ends.
+    ForgetCalls,
+    /// A frame is lost.
+    LoseFrame,
+    /// A frame arrives twice.
+    RepeatFrame,
+    /// A new object takes the id of one that was collected.
+    ReuseId,
+}
