@@ -12,6 +12,8 @@ enum Mode {
     Flow,
     /// Bytes wait; new connections are accepted, and wait.
     Hold,
+    /// New connections are accepted, and wait until they are released.
+    HoldNew,
     /// Connections are closed at once.
     Refuse,
 }
@@ -22,6 +24,7 @@ pub(crate) struct Relay {
     mode: watch::Sender<Mode>,
     /// Connections older than this are cut.
     generation: watch::Sender<u64>,
+    released: watch::Sender<u64>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -37,9 +40,11 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("tcp://{}", listener.local_addr().unwrap());
         let socket = std::env::temp_dir().join(format!("rmi-{}.sock", uuid::Uuid::new_v4().simple()));
-        let (mode, generation) = (watch::Sender::new(Mode::Flow), watch::Sender::new(0));
-        let task = tokio::spawn(accept(listener, socket.clone(), mode.clone(), generation.clone()));
-        Self { address, socket, mode, generation, task }
+        let mode = watch::Sender::new(Mode::Flow);
+        let (generation, released) = (watch::Sender::new(0), watch::Sender::new(0));
+        let senders = (mode.clone(), generation.clone(), released.clone());
+        let task = tokio::spawn(accept(listener, socket.clone(), senders));
+        Self { address, socket, mode, generation, released, task }
     }
 
     /// Configures the node that others reach through the relay alone.
@@ -57,6 +62,15 @@ impl Relay {
         self.mode.send_replace(Mode::Hold);
     }
 
+    /// New connections wait, also when bytes flow again, until they are [released](Self::release).
+    pub(crate) fn hold_new(&self) {
+        self.mode.send_replace(Mode::HoldNew);
+    }
+
+    pub(crate) fn release(&self) {
+        self.released.send_modify(|released| *released += 1);
+    }
+
     pub(crate) fn flow(&self) {
         self.mode.send_replace(Mode::Flow);
     }
@@ -71,16 +85,20 @@ impl Relay {
 async fn accept(
     listener: TcpListener,
     socket: PathBuf,
-    mode: watch::Sender<Mode>,
-    generation: watch::Sender<u64>,
+    (mode, generation, released): (watch::Sender<Mode>, watch::Sender<u64>, watch::Sender<u64>),
 ) {
     while let Ok((near, _)) = listener.accept().await {
         let (socket, mode, mut generation) = (socket.clone(), mode.subscribe(), generation.subscribe());
-        let born = *generation.borrow_and_update();
+        let mut released = released.subscribe();
         tokio::spawn(async move {
+            if *mode.borrow() == Mode::HoldNew {
+                let before = *released.borrow();
+                released.wait_for(|now| *now > before).await.ok()?;
+            }
+            let born = *generation.borrow();
             tokio::select! {
-                _ = connect(near, socket, mode) => {}
-                _ = generation.wait_for(|now| *now > born) => {}
+                ended = connect(near, socket, mode) => ended,
+                _ = generation.wait_for(|now| *now > born) => None,
             }
         });
     }

@@ -16,7 +16,7 @@ use crate::invoke::{AnyProxy, Target};
 use crate::node::builder::Settings;
 use crate::node::exports::Exports;
 use crate::node::import::{Import, Way};
-use crate::node::link::Link;
+use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::{Live, Pin};
 use crate::node::stats::Served;
 use crate::session::{Introduction, Locality, OutReference};
@@ -46,8 +46,10 @@ pub(crate) struct Core {
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     pub(crate) all: HashMap<SessionKey, Arc<Link>>,
-    /// Sessions that this node dialed or was handed, by the node at the other end.
+    /// Sessions that this node dialed, by the node at the other end: the ways to owners.
     to_node: HashMap<NodeId, Arc<Link>>,
+    /// Open sessions, whoever dialed, by what the other end says it is.
+    by_peer: HashMap<NodeId, Vec<Arc<Link>>>,
     /// Sessions that a person or program asked for, by address.
     to_address: HashMap<Address, Arc<Link>>,
     /// How often in a row entries of an owner had to ask again without an answer.
@@ -129,6 +131,13 @@ impl Core {
 
     // ---- links ----
 
+    /// The session in which `object` was received from its owner, if there is one. Whoever dialed, and whoever the other end
+    /// really is: it knows the object already.
+    pub(crate) fn link_holding(&self, owner: NodeId, object: ObjectId) -> Option<Arc<Link>> {
+        let links = self.links.lock().by_peer.get(&owner).cloned()?;
+        links.into_iter().find(|link| link.is_usable() && link.look(|session| session.holds(object)))
+    }
+
     /// The session with `owner` for references that third nodes gave; dials if there is none.
     pub(crate) fn link_to(
         self: &Arc<Self>,
@@ -150,13 +159,15 @@ impl Core {
                     .into(),
             });
         }
-        let link = Link::new(self, format!("node {owner} at {}", addresses.join(", ")), false, false);
+        let target = format!("node {owner} at {}", addresses.join(", "));
+        let link = Link::new(self, target, Origin::DialedOwner(addresses.clone()));
         links.all.insert(link.key, link.clone());
         let replaced = links.to_node.insert(owner, link.clone());
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
         drop(replaced);
         self.spawn(crate::node::dial::to_owner(link.clone(), owner, addresses.clone(), attempt));
+        self.close_if_stopped(&link);
         Ok(link)
     }
 
@@ -169,13 +180,21 @@ impl Core {
         if let Some(link) = links.to_address.get(address).filter(|link| link.is_usable()) {
             return Ok(link.clone());
         }
-        let link = Link::new(self, address.to_string(), false, true);
+        let link = Link::new(self, address.to_string(), Origin::DialedAddress);
         links.all.insert(link.key, link.clone());
         let replaced = links.to_address.insert(address.clone(), link.clone());
         drop(links);
         drop(replaced);
         self.spawn(crate::node::dial::to_address(link.clone(), address.clone()));
+        self.close_if_stopped(&link);
         Ok(link)
+    }
+
+    /// A link that was made while the node was being stopped has no task that would end it.
+    pub(crate) fn close_if_stopped(&self, link: &Arc<Link>) {
+        if self.is_stopped() {
+            link.close(Reason::Stopped);
+        }
     }
 
     /// Remembers a link that somebody else dialed, or that was handed over.
@@ -188,15 +207,20 @@ impl Core {
         self.links.lock().all.len()
     }
 
-    /// The handshake is over. What this node dialed or was handed is a way to the node at the other end.
-    pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId, addresses: Arc<[String]>) {
-        link.set_peer(peer, addresses);
-        if !link.inbound {
-            let mut links = self.links.lock();
+    /// The handshake is over. What this node dialed is a way to the node at the other end.
+    pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId) {
+        let mut links = self.links.lock();
+        links.by_peer.entry(peer).or_default().push(link.clone());
+        if link.is_dialed() {
             let known = links.to_node.get(&peer).is_some_and(|known| known.is_usable());
             if !known {
                 links.to_node.insert(peer, link.clone());
             }
+        }
+        drop(links);
+        // Closed meanwhile: then nobody else takes it out again.
+        if matches!(*link.stage.borrow(), Stage::Closed(_)) {
+            self.forget_way(link);
         }
     }
 
@@ -205,6 +229,14 @@ impl Core {
         let mut links = self.links.lock();
         links.to_node.retain(|_, other| !Arc::ptr_eq(other, link));
         links.to_address.retain(|_, other| !Arc::ptr_eq(other, link));
+        if let Some(peer) = link.peer()
+            && let Some(all) = links.by_peer.get_mut(&peer)
+        {
+            all.retain(|other| !Arc::ptr_eq(other, link));
+            if all.is_empty() {
+                links.by_peer.remove(&peer);
+            }
+        }
     }
 
     /// The link is over.

@@ -112,8 +112,11 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
                     writer.write_all(&encoded(&welcome)).await.map_err(broken)?;
                     writer.flush().await.map_err(broken)?;
                 }
-                link.core.link_opened(link, node, addresses);
-                link.with(|session| session.open(clock::now(), peer));
+                link.set_peer(node, addresses);
+                if !link.with(|session| session.open(clock::now(), peer)) {
+                    return Err(NoSession::Failed(Reason::Stopped));
+                }
+                link.core.link_opened(link, node);
                 link.stage.send_if_modified(|stage| {
                     let opening = matches!(stage, Stage::Opening);
                     if opening {
@@ -134,7 +137,7 @@ fn admit(link: &Arc<Link>) -> Result<(), (RefusedCode, String)> {
         return Err((RefusedCode::ShuttingDown, format!("node {} is shutting down", link.core.id)));
     }
     let max = link.core.settings.max_sessions;
-    if link.inbound && link.core.sessions() > max {
+    if link.is_inbound() && link.core.sessions() > max {
         return Err((RefusedCode::TooManySessions, format!("node {} has {max} sessions", link.core.id)));
     }
     Ok(())

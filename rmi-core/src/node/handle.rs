@@ -14,7 +14,7 @@ use crate::node::builder::Builder;
 use crate::node::clock;
 use crate::node::core::Core;
 use crate::node::driver;
-use crate::node::link::{Link, Reason};
+use crate::node::link::{Link, Origin, Reason};
 use crate::node::peer::{Peer, ask_root};
 use crate::session::Role;
 use crate::transport::{Address, Stream};
@@ -154,9 +154,10 @@ impl Node {
         if core.is_draining() {
             return Err(RemoteError::ShuttingDown { node: core.id });
         }
-        let link = Link::new(core, "the other end of an attached stream".into(), false, false);
+        let link = Link::new(core, "the other end of an attached stream".into(), Origin::Attached);
         core.add_link(&link);
         core.spawn(driver::run(link.clone(), Stream::new(io), Role::Attach));
+        core.close_if_stopped(&link);
         self.opened(link).await
     }
 

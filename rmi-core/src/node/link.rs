@@ -21,8 +21,7 @@ pub(crate) struct Link {
     pub(crate) core: Arc<Core>,
     /// How messages name the other end: an address, a node, or both.
     pub(crate) target: String,
-    /// Whether the peer dialed: then it is a way to a node only for references that arrived on it.
-    pub(crate) inbound: bool,
+    pub(crate) origin: Origin,
     session: Mutex<Session<Live>>,
     /// Import handles that were dropped. `Drop` only queues; the writer sends.
     dropped: Mutex<Vec<ObjectId>>,
@@ -34,6 +33,20 @@ pub(crate) struct Link {
     pub(crate) stage: watch::Sender<Stage>,
     /// Servants' calls of this peer that are not finished.
     pub(crate) running: Mutex<JoinSet<()>>,
+}
+
+/// How a link came to be. Only what this node dialed is a way to an owner; whatever else claims to be somebody is believed
+/// for the references that arrived on it.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Dialed for the sake of an object's owner, at these addresses.
+    DialedOwner(Arc<[String]>),
+    /// Dialed because a person or program named the address.
+    DialedAddress,
+    /// The peer dialed.
+    Accepted,
+    /// A stream that the program had.
+    Attached,
 }
 
 /// How far a link is in its life.
@@ -81,14 +94,15 @@ impl fmt::Display for Reason {
 }
 
 impl Link {
-    pub(crate) fn new(core: &Arc<Core>, target: String, inbound: bool, eager: bool) -> Arc<Self> {
+    pub(crate) fn new(core: &Arc<Core>, target: String, origin: Origin) -> Arc<Self> {
         let key = core.next_key();
+        let eager = matches!(origin, Origin::DialedAddress);
         let session = Session::new(key, core.id, core.settings.limits, core.locality, eager);
         Arc::new(Self {
             key,
             core: core.clone(),
             target,
-            inbound,
+            origin,
             session: Mutex::new(session),
             dropped: Mutex::default(),
             wake: Notify::new(),
@@ -142,6 +156,14 @@ impl Link {
     pub(crate) fn is_usable(&self) -> bool {
         let now = clock::now();
         self.look(|session| session.is_usable(now))
+    }
+
+    pub(crate) fn is_dialed(&self) -> bool {
+        matches!(self.origin, Origin::DialedOwner(_) | Origin::DialedAddress)
+    }
+
+    pub(crate) fn is_inbound(&self) -> bool {
+        matches!(self.origin, Origin::Accepted)
     }
 
     /// The node at the other end, once it is known.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::node::core::Core;
 use crate::node::driver;
-use crate::node::link::Link;
+use crate::node::link::{Link, Origin};
 use crate::session::Role;
 use crate::transport::Listener;
 
@@ -23,9 +23,10 @@ pub(crate) async fn accept(core: Arc<Core>, mut listener: Listener) {
             // Those still in their handshakes are bounded, too: beyond twice the limit nobody is even refused politely.
             Ok(_) if core.sessions() >= core.settings.max_sessions.saturating_mul(2) => {}
             Ok(stream) => {
-                let link = Link::new(&core, "a node that connected".into(), true, false);
+                let link = Link::new(&core, "a node that connected".into(), Origin::Accepted);
                 core.add_link(&link);
-                core.spawn(driver::run(link, stream, Role::Accept));
+                core.spawn(driver::run(link.clone(), stream, Role::Accept));
+                core.close_if_stopped(&link);
             }
             Err(error) => {
                 tracing::warn!(node = %core.id, %error, "cannot accept a connection");

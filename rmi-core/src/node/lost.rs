@@ -7,7 +7,7 @@ use crate::id::ObjectId;
 use crate::node::clock;
 use crate::node::core::Core;
 use crate::node::import::{Import, Way};
-use crate::node::link::{Link, Reason, Stage};
+use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
 use crate::session::{Lost, Phase};
 
@@ -84,15 +84,24 @@ impl Link {
             reason,
             Reason::Unreachable(_) | Reason::Replaced(_) | Reason::Refused(_) | Reason::Stopped
         );
+        // However many entries a link carries, they count as one: all of them ask in the same new link.
+        let mut may_ask = None;
         for import in lost.imports {
-            self.core.lost_import(self, import, definite);
+            self.core.lost_import(self, import, definite, &mut may_ask);
         }
     }
 }
 
 impl Core {
-    /// An entry of a link that ended. `definite`: its owner cannot be reached.
-    fn lost_import(self: &Arc<Self>, link: &Arc<Link>, lost: LostImport<Weak<Import>>, definite: bool) {
+    /// An entry of a link that ended. `definite`: its owner cannot be reached. `may_ask`: whether the entries of this
+    /// link may ask again, once that is decided.
+    fn lost_import(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        lost: LostImport<Weak<Import>>,
+        definite: bool,
+        may_ask: &mut Option<bool>,
+    ) {
         let LostImport { object, handles, mut owed } = lost;
         for import in handles.iter().filter_map(Weak::upgrade) {
             let mut way = import.way.lock();
@@ -109,8 +118,11 @@ impl Core {
                 Way::Lost | Way::Gone => continue,
             }
             *way = Way::Lost;
+            // Another introducer may have named better addresses than those that were tried for all.
+            let tried = !matches!(&link.origin, Origin::DialedOwner(tried) if *tried != import.addresses);
+            let definite = definite && tried;
             let wanted = import.is_pinned() || !owed.is_empty();
-            if definite || !wanted || !self.may_ask_again(&import) {
+            if definite || !wanted || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
                 continue;
             }
             if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed)) {
@@ -128,7 +140,6 @@ impl Core {
         }
         let times = links.asked_again.entry(import.owner).or_insert(0);
         *times = times.saturating_add(1);
-        // One link may carry many entries: they count as one, since all of them ask in the same new link.
         *times <= MAX_ASKED_AGAIN
     }
 
@@ -152,7 +163,8 @@ impl Core {
         debt: Debt,
     ) -> Arc<Import> {
         let addresses: Arc<[String]> = addresses.into();
-        while let Ok(link) = self.link_to(owner, &addresses) {
+        let mut holding = self.link_holding(owner, object);
+        while let Some(link) = holding.take().or_else(|| self.link_to(owner, &addresses).ok()) {
             let make = || {
                 let import = Import::new(self, owner, object, addresses.clone(), Way::Link(link.clone()));
                 let weak = Arc::downgrade(&import);

@@ -96,7 +96,7 @@ fn stats(core: &Core) -> NodeStats {
                 let counters = session.counters();
                 SessionStats {
                     peer: link.peer(),
-                    inbound: link.inbound,
+                    inbound: link.is_inbound(),
                     open: session.phase() == Phase::Open,
                     exports: session.listed(),
                     imports: session.imported(),

@@ -169,11 +169,15 @@ impl<H: Handles> Session<H> {
         }
     }
 
-    /// The handshake is over.
-    pub fn open(&mut self, now: Time, peer: Peer) {
+    /// The handshake is over. False: the session was ended meanwhile.
+    pub fn open(&mut self, now: Time, peer: Peer) -> bool {
+        if self.phase != Phase::Opening {
+            return false;
+        }
         self.lease = Some(Lease::new(peer.lease, peer.sent, now));
         self.peer = Some(peer);
         self.phase = Phase::Open;
+        true
     }
 
     /// Which session of this node.
@@ -243,6 +247,11 @@ impl<H: Handles> Session<H> {
     /// How many objects of the peer are held.
     pub fn imported(&self) -> usize {
         self.imports.len()
+    }
+
+    /// Whether there is an import entry for the object.
+    pub fn holds(&self, object: ObjectId) -> bool {
+        self.imports.confirmed(object).is_some()
     }
 
     /// How many references to objects of third nodes are pinned for the peer.

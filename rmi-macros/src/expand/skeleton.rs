@@ -104,7 +104,7 @@ fn implement_implements(interface: &Interface, names: &Names) -> TokenStream {
                 local: ::core::any::TypeId,
             ) -> ::core::option::Option<::std::boxed::Box<dyn ::core::any::Any + ::core::marker::Send>> {
                 if local == ::core::any::TypeId::of::<<Self as #private::Interface>::Local>() {
-                    let facet = <Self as #private::Implements<#param>>::erase(::std::sync::Arc::clone(servant));
+                    let facet = <Self as #private::Implements<#param>>::erase(::core::clone::Clone::clone(servant));
                     return ::core::option::Option::Some(::std::boxed::Box::new(facet));
                 }
                 #(
@@ -159,7 +159,7 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
         #id => {
             #assertions
             #(#decodes)*
-            let servant = ::std::sync::Arc::clone(servant);
+            let servant = ::core::clone::Clone::clone(servant);
             ::core::option::Option::Some(::core::result::Result::Ok(#private::answer::<#output>(async move {
                 // In a statement of its own, so that no temporary lives as long as the call.
                 let result = <#param as #servant>::#ident(&*servant, #(#given),*);
