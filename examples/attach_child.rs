@@ -1,9 +1,6 @@
-//! A plug-in in a process of its own, joined to its host by nothing but its stdin and stdout.
-//!
-//! The plug-in has no socket and knows no address. It can call the objects that the host hands to it, and nothing
-//! else: here a `Document`, which stays in the host. If the plug-in dies, the host has an error to handle.
-//!
-//! Run it with `cargo run --example attach_child`.
+//! A plug-in in a process of its own, joined to its host by nothing but its stdin and stdout. It has no socket and knows no
+//! address; it can call the objects that the host hands to it, here a `Document`, which stays in the host. When the plug-in
+//! dies, the host has an error to handle. Run it with `cargo run --example attach_child`.
 
 use std::process::Stdio;
 
@@ -53,7 +50,7 @@ impl Plugin for WordCounter {
     }
 }
 
-/// Serves the process that started this one, and ends with it. What it has to say goes to stderr: stdout is the session.
+/// Serves the process that started this one, and ends with it. Stdout belongs to the session: messages go to stderr.
 async fn plugin() -> Outcome<()> {
     let node = Node::builder().start().await?;
     node.publish("plugin", &PluginProxy::new(WordCounter));

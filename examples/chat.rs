@@ -1,29 +1,22 @@
-//! A chat room: members give the room an object to be called back at, and leave by letting their seat go.
-//!
-//! The room has no code for members that leave, crash or are cut off: a member holds a `Seat`, and when nobody
-//! holds it any more, at once or at the end of a lease, the servant is dropped. Its `Drop` is all there is to leaving.
-//!
-//! Run it with `cargo run --example chat`.
+//! A chat room. Members give it an object to be called back at, and leave by letting their seat go: the room has no code for
+//! members who leave, crash or are cut off. When nobody holds a `Seat` any more, at once or at the end of a lease, its
+//! servant is dropped, and its `Drop` is all there is to leaving. Run it with `cargo run --example chat`.
 
-use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rmi::{Node, RemoteError, remote};
-use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 
 #[remote]
 trait Room {
-    /// Takes a seat. What is said from then on is told to `listener`, as long as the seat is held.
-    async fn join(&self, name: &str, listener: ListenerProxy) -> Result<SeatProxy, ChatError>;
+    /// Takes a seat. As long as it is held, `listener` is told what is said.
+    async fn join(&self, name: &str, listener: ListenerProxy) -> Result<SeatProxy, RemoteError>;
 }
 
 #[remote]
 trait Seat {
-    /// Says something to all members, and returns how many heard it.
-    async fn say(&self, text: &str) -> Result<usize, ChatError>;
+    async fn say(&self, text: &str) -> Result<usize, RemoteError>;
 }
 
 #[remote]
@@ -31,23 +24,15 @@ trait Listener {
     async fn hear(&self, line: &str) -> Result<(), RemoteError>;
 }
 
-#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
-enum ChatError {
-    #[error("the name `{0}` is taken")]
-    NameTaken(String),
-    #[error(transparent)]
-    Remote(#[from] RemoteError),
-}
-
-/// The room's servant, shared with its seats.
+/// The room's servant, shared with its seats: the listeners of those who are there.
 #[derive(Clone, Default)]
-struct ChatRoom(Arc<Mutex<BTreeMap<String, ListenerProxy>>>);
+struct Listeners(Arc<Mutex<Vec<ListenerProxy>>>);
 
-impl ChatRoom {
-    /// Calls all members at the same time. Who cannot be reached just does not hear it.
+impl Listeners {
+    /// Calls all at the same time. Who cannot be reached does not hear it.
     async fn tell(&self, line: &str) -> usize {
-        let mut calls = JoinSet::new();
-        for listener in self.0.lock().values().cloned() {
+        let (listeners, mut calls) = (self.0.lock().clone(), JoinSet::new());
+        for listener in listeners {
             let line = line.to_owned();
             calls.spawn(async move { listener.hear(&line).await });
         }
@@ -55,65 +40,60 @@ impl ChatRoom {
     }
 }
 
-impl Room for ChatRoom {
-    async fn join(&self, name: &str, listener: ListenerProxy) -> Result<SeatProxy, ChatError> {
-        match self.0.lock().entry(name.to_owned()) {
-            Entry::Occupied(_) => return Err(ChatError::NameTaken(name.to_owned())),
-            Entry::Vacant(free) => free.insert(listener),
-        };
+impl Room for Listeners {
+    async fn join(&self, name: &str, listener: ListenerProxy) -> Result<SeatProxy, RemoteError> {
+        self.0.lock().push(listener.clone());
         self.tell(&format!("* {name} is here")).await;
-        Ok(SeatProxy::new(TakenSeat { name: name.to_owned(), room: self.clone() }))
+        Ok(SeatProxy::new(TakenSeat { name: name.to_owned(), listener, room: self.clone() }))
     }
 }
 
 struct TakenSeat {
     name: String,
-    room: ChatRoom,
+    listener: ListenerProxy,
+    room: Listeners,
 }
 
 impl Seat for TakenSeat {
-    async fn say(&self, text: &str) -> Result<usize, ChatError> {
+    async fn say(&self, text: &str) -> Result<usize, RemoteError> {
         Ok(self.room.tell(&format!("{}: {text}", self.name)).await)
     }
 }
 
 impl Drop for TakenSeat {
     fn drop(&mut self) {
-        self.room.0.lock().remove(&self.name);
+        self.room.0.lock().retain(|listener| *listener != self.listener);
         let (room, line) = (self.room.clone(), format!("* {} has left", self.name));
         tokio::spawn(async move { room.tell(&line).await });
     }
 }
 
-/// A member's listener: an object of the member's own node, which needs no listening socket to be called back.
-struct Ear(mpsc::UnboundedSender<String>);
-
-impl Listener for Ear {
+impl Listener for mpsc::Sender<String> {
     async fn hear(&self, line: &str) -> Result<(), RemoteError> {
-        let _ = self.0.send(line.to_owned()); // nobody reads it any more: so be it
+        let _ = self.send(line.to_owned()).await; // the member may have stopped reading
         Ok(())
     }
 }
 
-/// A member: a node of its own, its seat in the room, and the lines it hears.
+/// A member has a node of its own, which accepts no connections, and listens at a channel.
 struct Member {
     node: Node,
     seat: SeatProxy,
-    heard: mpsc::UnboundedReceiver<String>,
+    heard: mpsc::Receiver<String>,
 }
 
 impl Member {
     async fn join(address: &str, name: &str) -> Result<Self, Box<dyn std::error::Error>> {
         let node = Node::builder().start().await?;
         let room: RoomProxy = node.root(address, "room").await?;
-        let (ear, heard) = mpsc::unbounded_channel();
-        let seat = room.join(name, ListenerProxy::new(Ear(ear))).await?;
+        let (listener, heard) = mpsc::channel(100);
+        let seat = room.join(name, ListenerProxy::new(listener)).await?;
         Ok(Self { node, seat, heard })
     }
 
     async fn hears(&mut self, expected: &str) {
         let line = self.heard.recv().await;
-        println!("{}", line.as_deref().unwrap_or("(silence)"));
+        println!("{}", line.as_deref().unwrap_or_default());
         assert_eq!(line.as_deref(), Some(expected));
     }
 }
@@ -121,29 +101,19 @@ impl Member {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let host = Node::builder().listen("tcp://127.0.0.1:0").start().await?;
-    host.publish("room", &RoomProxy::new(ChatRoom::default()));
-    let address = host.addresses().remove(0);
-
-    let mut alice = Member::join(&address, "alice").await?;
-    alice.hears("* alice is here").await;
-    let bob = Member::join(&address, "bob").await?;
-    alice.hears("* bob is here").await;
-    let carol = Member::join(&address, "carol").await?;
-    alice.hears("* carol is here").await;
-    let taken = Member::join(&address, "bob").await.err().map(|error| error.to_string());
-    assert_eq!(taken.as_deref(), Some("the name `bob` is taken"));
-
+    host.publish("room", &RoomProxy::new(Listeners::default()));
+    let address = &host.addresses()[0];
+    let mut alice = Member::join(address, "alice").await?;
+    let bob = Member::join(address, "bob").await?;
+    let carol = Member::join(address, "carol").await?;
     assert_eq!(bob.seat.say("good morning").await?, 3);
-    alice.hears("bob: good morning").await;
-
-    drop(bob.seat); // Bob leaves: he only lets his seat go.
+    for line in ["* alice is here", "* bob is here", "* carol is here", "bob: good morning"] {
+        alice.hears(line).await;
+    }
+    drop(bob.seat); // Bob lets his seat go; Carol switches her computer off.
     alice.hears("* bob has left").await;
-    drop(carol.node); // Carol's node stops, without a word to the room.
+    drop(carol.node);
     alice.hears("* carol has left").await;
     assert_eq!(alice.seat.say("anybody there?").await?, 1);
-    alice.hears("alice: anybody there?").await;
-
-    alice.node.shutdown().await;
-    host.shutdown().await;
     Ok(())
 }

@@ -1,4 +1,214 @@
-//! Remote method invocation for Rust.
-pub use rmi_core::*;
+//! Remote method invocation: annotate a trait, and call objects on other nodes as if they were your own.
+//!
+//! * [A first remote object](#a-first-remote-object)
+//! * [Passing references](#passing-references)
+//! * [Errors](#errors)
+//! * [Lifetimes of objects](#lifetimes-of-objects)
+//! * [The registry](#the-registry)
+//! * [Deployment](#deployment)
+//!
+//! # A first remote object
+//!
+//! An interface is a trait with `#[remote]`. Its methods are `async`, take `&self`, and return a `Result` whose error can hold a
+//! [`RemoteError`]. Arguments and results are serde types; `&str`, `&[T]` and `&T` are encoded from the borrow.
+//!
+//! A *servant* is any type that implements the trait: a plain `impl`, no attribute. `CounterProxy::new(servant)` makes it an object. A
+//! [`Node`] serves objects to others and calls those of others.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//! use rmi::{Node, RemoteError, remote};
+//!
+//! #[remote]
+//! pub trait Counter {
+//!     /// Adds `n` and returns the new value.
+//!     async fn add(&self, n: u64) -> Result<u64, RemoteError>;
+//! }
+//!
+//! #[derive(Default)]
+//! struct InMemory(AtomicU64);
+//!
+//! impl Counter for InMemory {
+//!     async fn add(&self, n: u64) -> Result<u64, RemoteError> {
+//!         Ok(self.0.fetch_add(n, Ordering::Relaxed) + n)
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // One process ...
+//! let server = Node::builder().listen("tcp://127.0.0.1:0").start().await?;
+//! server.publish("counter", &CounterProxy::new(InMemory::default()));
+//!
+//! // ... and another, here in the same for once.
+//! let client = Node::builder().start().await?;
+//! let counter: CounterProxy = client.root(&server.addresses()[0], "counter").await?;
+//! assert_eq!(counter.add(2).await?, 2);
+//! assert_eq!(counter.add(3).await?, 5);
+//! # client.shutdown().await;
+//! # server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `#[remote]` generates three types beside the trait `Counter`: `CounterProxy`, an alias of [`Proxy<CounterInterface>`](Proxy), which implements
+//! `Counter`; the marker `CounterInterface`; and `CounterSkeleton`, which serves calls. Servant and proxy implement one trait, so `async fn work(c: &impl
+//! Counter)` takes either. A proxy whose object is in this process calls the servant directly: nothing is serialized.
+//!
+//! Traits may have supertraits that are remote too ([`Proxy::upcast`], [`Proxy::cast`]), type parameters and default methods. The mistakes that can be made with the
+//! attribute are compile errors that say what to write instead.
+//!
+//! # Passing references
+//!
+//! A proxy is a value. It travels as an argument or a result, in structs, vectors, maps and errors, and what arrives is a reference to the same object.
+//!
+//! * A client needs no listener to be called back: the server calls the client's objects over the client's own connection.
+//! * A reference that is passed on to a third node leads from there directly to the object's owner.
+//! * A reference that comes back to its owner is the local object again.
+//!
+//! ```
+//! use rmi::{Node, Proxy, RemoteError, remote};
+//!
+//! #[remote]
+//! pub trait Listener {
+//!     async fn notify(&self, news: &str) -> Result<(), RemoteError>;
+//! }
+//!
+//! #[remote]
+//! pub trait Board {
+//!     /// Tells the news to `listener`, and hands it back.
+//!     async fn tell(&self, listener: ListenerProxy) -> Result<ListenerProxy, RemoteError>;
+//! }
+//!
+//! struct TheBoard;
+//!
+//! impl Board for TheBoard {
+//!     async fn tell(&self, listener: ListenerProxy) -> Result<ListenerProxy, RemoteError> {
+//!         listener.notify("it works").await?;
+//!         Ok(listener)
+//!     }
+//! }
+//!
+//! struct Printer;
+//!
+//! impl Listener for Printer {
+//!     async fn notify(&self, news: &str) -> Result<(), RemoteError> {
+//!         println!("{news}");
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Node::builder().listen("mem://board").start().await?;
+//! server.publish("board", &BoardProxy::new(TheBoard));
+//! let client = Node::builder().start().await?;
+//! let board: BoardProxy = client.root("mem://board", "board").await?;
+//!
+//! let listener = ListenerProxy::new(Printer);
+//! let back = board.tell(listener.clone()).await?;
+//! assert!(back == listener && Proxy::is_local(&back));
+//! # client.shutdown().await;
+//! # server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A proxy can be serialized only inside a call. Elsewhere it is an error: nobody would keep the object alive.
+//!
+//! # Errors
+//!
+//! A method's error type is the interface's own; it needs `From<RemoteError>` and serde, and usually has a variant for it:
+//!
+//! ```
+//! # use rmi::RemoteError;
+//! # use serde::{Serialize, Deserialize};
+//! #[derive(Debug, thiserror::Error, Serialize, Deserialize)]
+//! pub enum BankError {
+//!     #[error("insufficient funds")]
+//!     Insufficient,
+//!     #[error(transparent)]
+//!     Remote(#[from] RemoteError),
+//! }
+//! ```
+//!
+//! [`RemoteError`] says what happened, to which call, object and node. [`may_have_executed`](RemoteError::may_have_executed) answers the question that matters
+//! after a failure; a method is never executed twice for one call. An error that a servant got from a call of its own and passed on arrives as
+//! [`RemoteError::Forwarded`]: this call did run, and `origin()` says who saw the failure.
+//!
+//! | what happened | what the caller gets |
+//! |---|---|
+//! | nobody listens at the address | `Unreachable` at once |
+//! | nothing is bound to the name | `NotBound` |
+//! | the connection broke, or the server died, during the call | `OutcomeUnknown` |
+//! | the server was restarted, or the object collected | `NoSuchObject` |
+//! | the servant panicked | `Panicked`; its node goes on |
+//! | an argument did not decode | `BadArgument`, which one and why; the servant was not called |
+//! | [`Proxy::with_timeout`] passed | `TimedOut`; the call may still run |
+//! | a message is over a limit | `TooLarge` with the numbers |
+//!
+//! # Lifetimes of objects
+//!
+//! An object lives as long as any proxy to it lives, on any node. When the last is gone, the servant is dropped: its `Drop` is the finalizer.
+//!
+//! Nodes that hold references keep a *lease*, renewed by their session. A node that is not heard of for the term of the lease ([`Builder::lease`], 30 s by default) is
+//! given up, and what it held is collected. [`Node::shutdown`] releases everything at once. Dropping the last handle of a node stops it, too,
+//! without waiting for anything.
+//!
+//! Not collected: cycles of references across nodes, as when a servant holds a proxy to a client's object that holds a proxy to the servant. Break them by hand: give
+//! one of the two a method that lets go. [`Node::stats`] shows what is held.
+//!
+//! # The registry
+//!
+//! A registry is a place where nodes find each other's objects by name. It is an object like any other; `rmi-registry serve` is a program that has
+//! one, and [`Registry::serve`] puts one into any node.
+//!
+//! ```
+//! # use rmi::{Node, Registry, RemoteError, remote};
+//! # #[remote]
+//! # pub trait Clock { async fn now(&self) -> Result<u64, RemoteError>; }
+//! # struct Fixed;
+//! # impl Clock for Fixed { async fn now(&self) -> Result<u64, RemoteError> { Ok(42) } }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let host = Node::builder().listen("tcp://127.0.0.1:0").start().await?;
+//! # Registry::serve(&host);
+//! # let address = host.addresses()[0].clone();
+//! # let server = Node::builder().listen("tcp://127.0.0.1:0").start().await?;
+//! # let client = Node::builder().start().await?;
+//! // On the server. Dropping the binding takes the name back; `keep()` leaves it.
+//! let registry = Registry::connect(&server, &address).await?;
+//! let binding = registry.bind("clock", &ClockProxy::new(Fixed)).await?;
+//!
+//! // On the client: `rmi://HOST:PORT/NAME`.
+//! let url = format!("{}/clock", address.replace("tcp:", "rmi:"));
+//! let clock: ClockProxy = rmi::lookup(&client, &url).await?;
+//! assert_eq!(clock.now().await?, 42);
+//! # drop(binding);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without a registry, [`Node::publish`] and [`Node::root`] do for two nodes that know each other's addresses.
+//!
+//! # Deployment
+//!
+//! * **Addresses.** A node tells others where it listens. `tcp://0.0.0.0:7001` is told as the addresses of the machine's interfaces; loopback addresses are told only on the same host. Behind
+//!   port forwarding, or to use a DNS name, say [`Builder::advertise`].
+//! * **Who needs a listener.** A node whose objects are used by nodes that it did not connect to itself.
+//! * **Streams.** [`Node::attach`] runs a session over any stream: a child's stdin and stdout, a socket pair.
+//! * **Trust.** There is no encryption and no authentication yet: run it on networks you trust, or over streams that are protected by other means. Object identities are random and
+//!   secret: whoever was not given a reference cannot call the object. Hostile bytes end the session they came on, nothing else.
+//! * **Limits.** Everything that a peer can make grow is bounded; [`Builder::limits`] sets the bounds.
+//! * **Runtimes.** tokio, multi-thread or current-thread. A servant that computes long without awaiting holds up its session.
+//! * **Logs.** `tracing`: sessions at debug level, panics of servants and misbehaving peers above.
+
+pub use rmi_core::{
+    AnyProxy, Builder, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats, ObjectId, Peer,
+    Proxy, Reference, RemoteError, SessionStats, StartError,
+};
 pub use rmi_macros::remote;
 pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};
+
+#[doc(hidden)]
+pub use rmi_core::private;

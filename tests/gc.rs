@@ -243,7 +243,10 @@ async fn failed_calls_release_their_references() {
             let error = remote.removed(item.clone()).await.unwrap_err();
             assert!(matches!(&error, RemoteError::NoSuchMethod { .. }), "{error}");
             let error = remote.changed(item.clone(), 7).await.unwrap_err();
-            assert!(matches!(&error, RemoteError::BadArgument { argument, .. } if argument == "name"), "{error}");
+            assert!(
+                matches!(&error, RemoteError::BadArgument { argument, .. } if argument == "name"),
+                "{error}"
+            );
             let error = remote.panics(item.clone()).await.unwrap_err();
             assert!(matches!(&error, RemoteError::Panicked { .. }), "{error}");
             let error = remote.kept(item.clone(), vec![0; 2_000_000], 0).await.unwrap_err();

@@ -163,7 +163,7 @@ async fn an_introducer_that_is_killed_at_once() {
 #[tokio::test]
 async fn a_broken_connection_costs_nothing_while_the_lease_lasts() {
     let relay = Relay::new().await;
-    let b = Site::at(start(relay.builder().lease(LEASE * 5)).await);
+    let b = Site::at(start(relay.builder().lease(LEASE * 2)).await);
     let a = Site::new().await;
     let at_b = a.sees(&b).await;
     let item = at_b.make().await.unwrap();

@@ -3,7 +3,7 @@
 use syn::ext::IdentExt;
 use syn::{
     Attribute, Expr, ExprLit, FnArg, Generics, Ident, ItemTrait, Lit, Meta, Pat, Path, ReturnType, Signature,
-    TraitItem, TraitItemFn, TraitItemType, Type, TypeParamBound, Visibility, Token, parse_quote,
+    Token, TraitItem, TraitItemFn, TraitItemType, Type, TypeParamBound, Visibility, parse_quote,
 };
 
 use crate::check;
@@ -43,15 +43,8 @@ pub(crate) struct Argument {
     pub(crate) ident: Ident,
     /// The type as written, reference and all.
     pub(crate) ty: Type,
-    pub(crate) passing: Passing,
-}
-
-/// How an argument gets to the servant.
-pub(crate) enum Passing {
-    /// `T`: decoded and given.
-    Value,
-    /// `&T`: the owned twin of this `T` is decoded and lent.
-    Borrow(Type),
+    /// The `T` of a `&T`, whose owned twin is decoded and lent to the servant. A value is decoded and given.
+    pub(crate) lent: Option<Type>,
 }
 
 impl Interface {
@@ -128,20 +121,16 @@ impl Argument {
     fn lower(input: &FnArg) -> Option<Self> {
         let FnArg::Typed(input) = input else { return None };
         let Pat::Ident(pattern) = &*input.pat else { return None };
-        let passing = match peel(&input.ty) {
-            Type::Reference(reference) => Passing::Borrow(Type::clone(&reference.elem)),
-            _ => Passing::Value,
+        let lent = match peel(&input.ty) {
+            Type::Reference(reference) => Some(Type::clone(&reference.elem)),
+            _ => None,
         };
-        Some(Self { ident: pattern.ident.clone(), ty: Type::clone(&input.ty), passing })
+        Some(Self { ident: pattern.ident.clone(), ty: Type::clone(&input.ty), lent })
     }
 
     /// The name on the wire.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
-    }
-
-    pub(crate) fn is_lent(&self) -> bool {
-        matches!(self.passing, Passing::Borrow(_))
     }
 }
 

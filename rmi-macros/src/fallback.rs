@@ -15,10 +15,8 @@ use crate::check;
 pub(crate) fn header(item: &mut ItemTrait) {
     item.unsafety = None;
     item.modifiers.auto_token = None;
-    item.supertraits = std::mem::take(&mut item.supertraits)
-        .into_iter()
-        .filter(|bound| !check::is_refused(bound))
-        .collect();
+    item.supertraits =
+        std::mem::take(&mut item.supertraits).into_iter().filter(|bound| !check::is_refused(bound)).collect();
     for param in item.generics.type_params_mut() {
         param.attrs.clear();
     }

@@ -66,9 +66,12 @@ impl IntoFuture for Bind {
 /// A name that is bound, and the object that it is bound to, for as long as this is held.
 ///
 /// It is a reference to an object of the registry's, so what ends a reference ends it: when it is dropped the name is
-/// unbound, after a moment and without waiting for the registry; when its process dies, the name goes with the lease; when its
+/// unbound, after a moment and without waiting for the registry; when its process dies the name goes with the lease; when its
 /// node is shut down, at once. [`keep`](Self::keep) changes that. If the name was unbound or taken over by others, dropping
 /// it does nothing.
+///
+/// A connection to the registry that breaks takes the reference along when the lease ends, unless it was used meanwhile:
+/// [`entry`](Self::entry) is such a use, and tells whether the name is still bound.
 #[must_use = "the name is unbound when its binding is dropped"]
 pub struct Binding {
     name: String,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum RegistryError {
     /// Somebody else has the name. [`rebind`](crate::Registry::rebind) takes it.
-    #[error("the name `{name}` is bound already, to an object of node {owner} (since {since} ms of Unix time)")]
+    #[error(
+        "the name `{name}` is bound already, to an object of node {owner} (since {since} ms of Unix time)"
+    )]
     AlreadyBound {
         /// The name.
         name: String,

@@ -1,3 +1,11 @@
-//! The program `rmi-registry`.
+//! The program `rmi-registry`: a node that is a registry and nothing else, and the questions one asks of it from a shell.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    cli::run(cli::Arguments::parse())
+}

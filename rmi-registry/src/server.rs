@@ -95,7 +95,12 @@ impl RegistryService for Service {
         self.bind_as(name, object, options, false)
     }
 
-    async fn rebind(&self, name: &str, object: AnyProxy, options: BindOptions) -> Result<Bound, RegistryError> {
+    async fn rebind(
+        &self,
+        name: &str,
+        object: AnyProxy,
+        options: BindOptions,
+    ) -> Result<Bound, RegistryError> {
         self.bind_as(name, object, options, true)
     }
 
@@ -129,7 +134,8 @@ struct Held {
 impl Held {
     /// The store; none if the registry is over.
     fn store(&self) -> Result<Arc<Store>, RegistryError> {
-        let over = || RegistryError::NotBound { name: self.name.clone(), at: "a registry that has ended".into() };
+        let over =
+            || RegistryError::NotBound { name: self.name.clone(), at: "a registry that has ended".into() };
         self.store.upgrade().ok_or_else(over)
     }
 }

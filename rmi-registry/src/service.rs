@@ -15,7 +15,12 @@ pub trait RegistryService {
     /// Binds a free name. It is unbound when nobody holds the binding that is returned.
     async fn bind(&self, name: &str, object: AnyProxy, options: BindOptions) -> Result<Bound, RegistryError>;
     /// Binds a name, taking it from whoever has it.
-    async fn rebind(&self, name: &str, object: AnyProxy, options: BindOptions) -> Result<Bound, RegistryError>;
+    async fn rebind(
+        &self,
+        name: &str,
+        object: AnyProxy,
+        options: BindOptions,
+    ) -> Result<Bound, RegistryError>;
     /// Frees a name, whoever bound it, and returns what it was bound to.
     async fn unbind(&self, name: &str) -> Result<Entry, RegistryError>;
     /// The object that is bound to a name.

@@ -58,9 +58,15 @@ mod tests {
         ] {
             assert_eq!(split(url), Ok((address.to_owned(), name)));
         }
-        for bad in
-            ["bank", "rmi://h:1", "rmi://h:1/", "rmi:///bank", "tcp://h:1/bank", "rmi://h:1/a/", "rmi://h/a\n"]
-        {
+        for bad in [
+            "bank",
+            "rmi://h:1",
+            "rmi://h:1/",
+            "rmi:///bank",
+            "tcp://h:1/bank",
+            "rmi://h:1/a/",
+            "rmi://h/a\n",
+        ] {
             assert!(matches!(split(bad), Err(RemoteError::BadAddress { .. })), "{bad:?}");
         }
     }

@@ -57,7 +57,7 @@ mod deprecated {
     use rmi::{RemoteError, remote};
 
     #[remote]
-    pub trait Old {
+    pub(super) trait Old {
         #[deprecated]
         async fn f(&self, text: &str) -> Result<u8, RemoteError>;
         #[deprecated(note = "call `f`, which is as old")]

@@ -1,13 +1,13 @@
 //! What expansions of `#[remote]` do. What it refuses is in `tests/ui`.
 
-#![allow(missing_docs, reason = "the interfaces are examples")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod attributes;
-mod elsewhere;
 mod generic;
 mod inheritance;
 mod methods;
 mod names;
+mod other_crate;
 mod paths;
 mod proxies;
 

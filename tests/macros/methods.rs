@@ -69,7 +69,8 @@ impl Account for Plain {
     }
 
     async fn withdraw(&self, amount: u64) -> Res<u64> {
-        let balance = self.balance.load(Ordering::SeqCst).checked_sub(amount).ok_or(BankError::Insufficient)?;
+        let balance =
+            self.balance.load(Ordering::SeqCst).checked_sub(amount).ok_or(BankError::Insufficient)?;
         self.balance.store(balance, Ordering::SeqCst);
         Ok(balance)
     }
@@ -125,24 +126,22 @@ impl Account for Special {
 }
 
 /// Generic code takes servants and proxies alike, and can be spawned.
-fn use_account<A: Account>(account: A) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        let memo = String::from("salary");
-        assert_eq!(account.deposit(10, &memo).await, Ok(10));
-        assert_eq!(account.withdraw(11).await, Err(BankError::Insufficient));
-        assert_eq!(account.withdraw(4).await, Ok(6));
-        let one = Entry { amount: 1, memo: "one".into() };
-        let by = Entry { amount: 2, memo: "by".into() };
-        let entered = account.enter(std::slice::from_ref(&one), &by, Path::new("/tmp")).await;
-        assert_eq!(entered, Ok(vec![one, by, Entry { amount: 0, memo: "/tmp".into() }]));
-        assert_eq!(account.not_sync(Cell::new(7)).await, Ok(7));
-        let tags = BTreeMap::from([("a".to_owned(), vec![1, 2]), ("b".to_owned(), vec![3])]);
-        assert_eq!(account.optional(&Some("four".into()), tags).await, Ok((4, 3)));
-        assert_eq!(account.nothing().await, Ok(()));
-        assert_eq!(account.deposit_all(&[1, 2, 3]).await, Ok(12));
-        assert_eq!(account.deposit_twice(4).await, Ok(20));
-        assert_eq!(account.deposit_twice(0).await, Err(BankError::Insufficient));
-    }
+async fn use_account<A: Account>(account: A) {
+    let memo = String::from("salary");
+    assert_eq!(account.deposit(10, &memo).await, Ok(10));
+    assert_eq!(account.withdraw(11).await, Err(BankError::Insufficient));
+    assert_eq!(account.withdraw(4).await, Ok(6));
+    let one = Entry { amount: 1, memo: "one".into() };
+    let by = Entry { amount: 2, memo: "by".into() };
+    let entered = account.enter(std::slice::from_ref(&one), &by, Path::new("/tmp")).await;
+    assert_eq!(entered, Ok(vec![one, by, Entry { amount: 0, memo: "/tmp".into() }]));
+    assert_eq!(account.not_sync(Cell::new(7)).await, Ok(7));
+    let tags = BTreeMap::from([("a".to_owned(), vec![1, 2]), ("b".to_owned(), vec![3])]);
+    assert_eq!(account.optional(&Some("four".into()), tags).await, Ok((4, 3)));
+    assert_eq!(account.nothing().await, Ok(()));
+    assert_eq!(account.deposit_all(&[1, 2, 3]).await, Ok(12));
+    assert_eq!(account.deposit_twice(4).await, Ok(20));
+    assert_eq!(account.deposit_twice(0).await, Err(BankError::Insufficient));
 }
 
 #[tokio::test]
@@ -170,16 +169,7 @@ async fn a_default_method_is_the_owners() {
 #[remote]
 trait Wide {
     #[expect(clippy::too_many_arguments)]
-    async fn sum(
-        &self,
-        a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64, j: u64, k: u64, l: u64, m: u64,
-        n: u64, o: u64, p: u64, q: u64, r: u64, s: u64, t: u64, u: u64, v: u64, w: u64, x: u64, y: u64, z: &str,
-    ) -> Result<u64, RemoteError>;
-}
-
-struct Adder;
-
-impl Wide for Adder {
+    #[rustfmt::skip]
     async fn sum(
         &self,
         a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64, j: u64, k: u64, l: u64, m: u64,
@@ -190,14 +180,19 @@ impl Wide for Adder {
     }
 }
 
+struct Adder;
+
+impl Wide for Adder {}
+
 #[tokio::test]
 async fn there_may_be_more_arguments_than_a_tuple_has() {
     let local = WideProxy::new(Adder);
     let away = away(&local).await;
     for wide in [&local, &away.proxy] {
-        let sum = wide
-            .sum(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, "z")
-            .await;
-        assert_eq!(sum, Ok(24 * 25 / 2 + 25_000 + 1));
+        #[rustfmt::skip]
+        let sum = wide.sum(
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, "z",
+        );
+        assert_eq!(sum.await, Ok(24 * 25 / 2 + 25_000 + 1));
     }
 }

@@ -6,13 +6,14 @@ use crate::away;
 
 #[remote]
 trait Hostile {
+    #[expect(clippy::wrong_self_convention)]
     async fn new(&self, self_: u8, this: u8) -> Result<u8, RemoteError>;
     async fn clone(&self, servant: u8, target: &u8, proxy: u8) -> Result<u8, RemoteError>;
     async fn dispatch(&self, call: u8, method: &u8, args: u8) -> Result<u8, RemoteError>;
     async fn facet(&self, local: u8, facet: &u8, started: u8) -> Result<u8, RemoteError>;
     async fn route(&self, encoded: u8, outgoing: &u8, reply: u8, outcome: u8) -> Result<u8, RemoteError>;
     async fn up_0(&self, argument_0: u8, argument: &u8, result: u8, error: u8) -> Result<u8, RemoteError>;
-    async fn call_new(&self, __call: u8, __Servant: &u8) -> Result<u8, RemoteError>;
+    async fn call_new(&self, __call: u8, __servant: &u8) -> Result<u8, RemoteError>;
     async fn erase(&self, r#type: u8, r#match: &u8, _unused: u8) -> Result<u8, RemoteError>;
     async fn r#loop(&self, r#fn: &str) -> Result<u8, RemoteError> {
         Ok(r#fn.len() as u8)
@@ -83,17 +84,17 @@ mod shadows {
         ($($name:ident)*) => {
             $(
                 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-                pub struct $name;
+                pub(super) struct $name;
             )*
         };
     }
 
     shadow!(Option String Vec Box Arc Future Send Sync Proxy Interface Method Local Descriptor Incoming Servant);
 
-    pub type Outcome<T> = std::result::Result<T, rmi::RemoteError>;
+    pub(super) type Outcome<T> = std::result::Result<T, rmi::RemoteError>;
 
     #[remote]
-    pub trait Shadowed {
+    pub(super) trait Shadowed {
         #[expect(clippy::too_many_arguments)]
         async fn all(
             &self,
@@ -111,7 +112,7 @@ mod shadows {
         async fn more(&self, local: Local, incoming: &Incoming, servant: &[Servant]) -> Outcome<Descriptor>;
     }
 
-    pub struct Plain;
+    pub(super) struct Plain;
 
     impl Shadowed for Plain {
         async fn all(
@@ -148,7 +149,7 @@ mod without_prelude {
     #![no_implicit_prelude]
 
     #[::rmi::remote]
-    pub trait Bare<T: ::serde::Serialize + ::serde::de::DeserializeOwned + ::core::marker::Send> {
+    pub(super) trait Bare<T: ::serde::Serialize + ::serde::de::DeserializeOwned + ::core::marker::Send> {
         async fn f(&self, value: T, text: &str) -> ::core::result::Result<u64, ::rmi::RemoteError>;
         async fn g(&self) -> ::core::result::Result<u64, ::rmi::RemoteError> {
             ::core::result::Result::Ok(1)
@@ -156,11 +157,11 @@ mod without_prelude {
     }
 
     #[::rmi::remote]
-    pub trait Barer: Bare<u8> {
+    pub(super) trait Barer: Bare<u8> {
         async fn h(&self) -> ::core::result::Result<u64, ::rmi::RemoteError>;
     }
 
-    pub struct Plain;
+    pub(super) struct Plain;
 
     impl Bare<u8> for Plain {
         async fn f(&self, value: u8, text: &str) -> ::core::result::Result<u64, ::rmi::RemoteError> {

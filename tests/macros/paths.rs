@@ -4,16 +4,16 @@ use rmi::{AnyProxy, Interface, RemoteError, remote};
 
 mod vendored {
     pub(crate) mod inside {
-        pub(crate) use rmi;
+        pub(crate) use ::rmi as remote_objects;
     }
 }
 
-#[remote(crate = vendored::inside::rmi)]
+#[remote(crate = vendored::inside::remote_objects)]
 trait Relative {
     async fn f(&self, text: &str) -> Result<u8, RemoteError>;
 }
 
-#[remote(crate = "crate::paths::vendored::inside::rmi")]
+#[remote(crate = "crate::paths::vendored::inside::remote_objects")]
 trait Quoted: Relative {
     async fn g(&self) -> Result<u8, RemoteError>;
 }

@@ -34,6 +34,7 @@ impl Account for Servant {
 }
 
 #[tokio::test]
+#[expect(clippy::mutable_key_type, reason = "identities do not change")]
 async fn a_proxy_is_a_value() {
     let one = AccountProxy::new(Servant);
     let shared = Arc::new(Servant);
@@ -67,6 +68,9 @@ async fn the_time_limit_of_a_proxy_holds_for_local_calls_too() {
         let hasty = Proxy::with_timeout(proxy, Duration::from_millis(50));
         assert_eq!(hasty.balance().await, Ok(1));
         let error = hasty.never().await.unwrap_err();
-        assert!(matches!(&error, RemoteError::TimedOut { call, .. } if call == "rmi.Account/never"), "{error}");
+        assert!(
+            matches!(&error, RemoteError::TimedOut { call, .. } if call == "rmi.Account/never"),
+            "{error}"
+        );
     }
 }

@@ -1,5 +1,5 @@
 //! The registry, over real connections: names, lookups, and who keeps a name alive.
-#![expect(missing_docs, reason = "a test")]
+#![expect(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod life;
 mod lookup;
@@ -9,7 +9,7 @@ mod owners;
 mod support;
 
 use rmi::{Entry, Node, Registry, RegistryError, RemoteError, remote};
-use support::{address, listening, now, silent, start};
+use support::{address, eventually, listening, now, silent, start};
 
 /// A registry at a node of its own, and its address.
 async fn registry() -> (Node, String) {
@@ -22,6 +22,11 @@ async fn registry() -> (Node, String) {
 /// A handle of the registry at `at`, in a node of its own.
 async fn connect(at: &str) -> Registry {
     Registry::connect(&silent().await, at).await.unwrap()
+}
+
+/// The same, in a node that others can dial: for those who bind what others call.
+async fn binder(at: &str) -> Registry {
+    Registry::connect(&listening().await, at).await.unwrap()
 }
 
 async fn is_bound(registry: &Registry, name: &str) -> bool {

@@ -91,6 +91,7 @@ impl World {
                 if !inbound && !known {
                     self.nodes[node].to_node.insert(id, key);
                 }
+                // It is not ended meanwhile: nothing here happens at once.
                 self.with(key, |session| session.open(local, peer));
                 self.wake(key);
             }
@@ -113,13 +114,16 @@ impl World {
             return self.close(key, Reason::Unreachable);
         }
         link.replaced &= other_node;
+        self.hang_up(key);
+        let Some(link) = self.links.get_mut(&key) else { return };
         (link.conn, link.shake) = (None, None);
         let time = self.now + self.latency();
         self.at(time, Event::Dial { link: key });
     }
 
     pub fn handshake_over(&mut self, key: SessionKey, conn: usize) {
-        let opening = |link: &crate::node::Link| link.shake.is_some() && link.conn.is_some_and(|c| c.0 == conn);
+        let opening =
+            |link: &crate::node::Link| link.shake.is_some() && link.conn.is_some_and(|c| c.0 == conn);
         if self.links.get(&key).is_some_and(opening) {
             self.attempt_failed(key, false);
         }

@@ -1,6 +1,7 @@
 //! Drives sessions as `node/driver.rs`, `node/link.rs` and `node/lost.rs` do: the writer, the reader, the ends.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -25,6 +26,7 @@ impl World {
         let link = Link {
             node,
             inbound,
+            tried: None,
             session: Session::new(key, self.nodes[node].id, self.limits, HERE, eager),
             peer: None,
             closed: None,
@@ -161,7 +163,9 @@ impl World {
                 if let Some((numbered, Some((conn, end)))) = sent
                     && self.conns[conn].pipes[end].sent.len() as u64 != numbered
                 {
-                    self.violate(Invariant::S4, || format!("n{node} numbered {numbered} frames, not those it sent"));
+                    self.violate(Invariant::S4, || {
+                        format!("n{node} numbered {numbered} frames, not those it sent")
+                    });
                 }
                 self.write_by(key, now + 1);
             }
@@ -176,7 +180,8 @@ impl World {
             let length = 4 + u32::from_be_bytes([left[0], left[1], left[2], left[3]]) as usize;
             let whole = left.split_to(length).freeze();
             let Ok(frame) = Frame::decode(whole.slice(4..), &self.limits) else {
-                return self.violate(Invariant::Protocol, || format!("link {key} sent what cannot be decoded"));
+                return self
+                    .violate(Invariant::Protocol, || format!("link {key} sent what cannot be decoded"));
             };
             if !self.conns[conn].pipes[end].send(whole, frame) {
                 continue;
@@ -206,7 +211,8 @@ impl World {
         }
         if bug == Some(Bug::SpawnedClean) && pipe.flying.len() > 1 {
             let overtakes = matches!(pipe.flying[1].frame, Frame::Clean { .. });
-            if overtakes && !matches!(pipe.flying[0].frame, Frame::Clean { .. }) && pipe.flying[0].number > 0 {
+            if overtakes && !matches!(pipe.flying[0].frame, Frame::Clean { .. }) && pipe.flying[0].number > 0
+            {
                 pipe.flying.swap(0, 1);
                 self.planted += 1;
             }
@@ -262,7 +268,9 @@ impl World {
         let split = wire::split(&mut link.buffer, limits.max_frame_len());
         let decoded = split.and_then(|bytes| Frame::decode(bytes.unwrap_or_default(), &limits));
         let Ok(frame) = decoded else {
-            self.violate(Invariant::Protocol, || format!("link {key} cannot decode {}", short(&flying.frame)));
+            self.violate(Invariant::Protocol, || {
+                format!("link {key} cannot decode {}", short(&flying.frame))
+            });
             return self.violated(key, "a frame that cannot be decoded");
         };
         let now = self.local(node);
@@ -272,7 +280,9 @@ impl World {
                 link.unpinned.insert(transfer);
             }
         }
-        let Some((owner, addresses)) = self.links.get(&key).and_then(|link| link.peer.clone()) else { return };
+        let Some((owner, addresses)) = self.links.get(&key).and_then(|link| link.peer.clone()) else {
+            return;
+        };
         let make = self.maker(node, owner, addresses, Way::Link(key));
         match self.with(key, |session| session.handle(now, frame, len, make)) {
             None => {}
@@ -303,7 +313,7 @@ impl World {
                     self.with(key, |session| session.aborted(call));
                 }
             }
-            SessionEvent::Root { call, .. } => self.serve_root(key, call),
+            SessionEvent::Root { call, name, verdict } => self.serve_root(key, call, &name, verdict),
             SessionEvent::Dirty { object } => {
                 let alive = self.nodes[node].find(object);
                 self.with(key, |session| session.answer_dirty(object, alive));
@@ -357,7 +367,7 @@ impl World {
             Some(link) if link.closed.is_none() => link.closed = Some(reason),
             _ => return,
         }
-        let node = self.links[&key].node;
+        let (node, tried) = (self.links[&key].node, self.links[&key].tried.clone());
         self.note(|| format!("n{node} closes link {key}: {reason:?}"));
         self.taint(key);
         self.forget_way(key);
@@ -382,12 +392,12 @@ impl World {
             _ => self.over(key),
         }
         if let Some(lost) = ended {
-            self.lost(key, node, lost, reason);
+            self.lost(key, lost, reason, tried);
         }
     }
 
     /// The other end sees the end of the stream, behind what is under way.
-    fn hang_up(&mut self, key: SessionKey) {
+    pub fn hang_up(&mut self, key: SessionKey) {
         let Some((conn, end)) = self.links.get(&key).and_then(|link| link.conn) else { return };
         let delay = if self.config.scripted { 1000 } else { 50 + self.rng.below(self.max_delay) };
         let pipe = &mut self.conns[conn].pipes[end];
@@ -400,11 +410,10 @@ impl World {
 
     /// Ends both sides.
     pub fn finish(&mut self, key: SessionKey) {
-        let Some(node) = self.links.get(&key).map(|link| link.node) else { return };
         let lost = self.with(key, Session::end);
         self.over(key);
         if let Some(lost) = lost {
-            self.lost(key, node, lost, Reason::Expired);
+            self.lost(key, lost, Reason::Expired, None);
         }
     }
 
@@ -416,7 +425,7 @@ impl World {
         self.running.retain(|_, running| running.link != key);
     }
 
-    fn lost(&mut self, key: SessionKey, node: usize, lost: Lost<Sim>, reason: Reason) {
+    fn lost(&mut self, key: SessionKey, lost: Lost<Sim>, reason: Reason, tried: Option<Rc<[String]>>) {
         let Lost { mut imports, mut calls } = lost;
         calls.sort_by_key(|call| call.caller.call);
         for call in calls {
@@ -427,16 +436,12 @@ impl World {
             let text = format!("{reason:?}, begun: {}", call.begun);
             self.outcome(&call.caller, Outcome::Failed(text), Vec::new());
         }
-        let definite =
-            matches!(reason, Reason::Unreachable | Reason::Replaced | Reason::Refused | Reason::Stopped);
+        let definite = matches!(reason, Reason::Unreachable | Reason::Replaced | Reason::Stopped);
         imports.sort_by_key(|import| import.object.to_bytes());
-        let mut may = None;
+        // However many entries a link carries, they count as one: all of them ask in the same new link.
+        let mut may_ask = None;
         for import in imports {
-            let owner = import.handles.iter().find_map(|weak| Some(weak.upgrade()?.owner));
-            if may.is_none() {
-                may = owner.map(|owner| self.may_ask_again(node, owner));
-            }
-            self.lost_import(key, import, definite, may.unwrap_or(true));
+            self.lost_import(key, import, definite, tried.as_ref(), &mut may_ask);
         }
     }
 }
@@ -458,7 +463,13 @@ pub fn short(frame: &Frame) -> String {
     match frame {
         Frame::Call(call) => format!("Call {} of {} bytes{}", call.call, call.size, references(&call.table)),
         Frame::Reply(reply) => {
-            format!("Reply {} {:?} of {} bytes{}", reply.call, reply.status, reply.size, references(&reply.table))
+            format!(
+                "Reply {} {:?} of {} bytes{}",
+                reply.call,
+                reply.status,
+                reply.size,
+                references(&reply.table)
+            )
         }
         Frame::More { first, chunk } => format!("More of {first}, {} bytes", chunk.len()),
         other => format!("{other:?}"),

@@ -89,7 +89,6 @@ impl Node {
 pub enum Reason {
     Unreachable,
     Replaced,
-    Refused,
     Broken,
     Expired,
     Bye,
@@ -100,6 +99,8 @@ pub enum Reason {
 pub struct Link {
     pub node: usize,
     pub inbound: bool,
+    /// It was dialed for the sake of an owner, at these addresses.
+    pub tried: Option<Rc<[String]>>,
     pub session: Session<Sim>,
     pub peer: Option<(NodeId, Rc<[String]>)>,
     pub closed: Option<Reason>,

@@ -11,7 +11,7 @@ use rmi_core::{NodeId, ObjectId};
 use crate::bug::Bug;
 use crate::handles::{Import, Pin, Proxy, Sim, Way};
 use crate::invariant::Invariant;
-use crate::node::slot_of;
+use crate::node::{Link, slot_of};
 use crate::world::World;
 
 /// How often entries of an owner that does not answer ask again before what they owe is paid all the same.
@@ -44,10 +44,24 @@ impl World {
         }
         let key = self.new_link(node, false, false);
         self.nodes[node].to_node.insert(owner, key);
+        if let Some(link) = self.links.get_mut(&key) {
+            link.tried = Some(addresses.clone());
+        }
         let attempt = self.nodes[node].asked_again.get(&owner).copied().unwrap_or(0);
         let pause = if attempt > 0 { 50_000 << (attempt.min(8) - 1) } else { 0 };
         self.dial_later(key, Some(owner), addresses.iter().cloned(), pause);
         Ok(key)
+    }
+
+    /// The session in which `object` was received from its owner, if there is one, whoever dialed.
+    fn link_holding(&self, node: usize, owner: NodeId, object: ObjectId) -> Option<SessionKey> {
+        let holds = |link: &Link| {
+            link.node == node
+                && link.peer.as_ref().is_some_and(|(peer, _)| *peer == owner)
+                && link.is_usable(self.local(node))
+                && link.session.holds(object)
+        };
+        self.links.iter().find(|(_, link)| holds(link)).map(|(key, _)| *key)
     }
 
     /// The session with whoever listens at an address.
@@ -156,7 +170,9 @@ impl World {
                     Some(own) => Proxy::Own(own),
                     None => {
                         if self.is_strict(object) {
-                            self.violate(Invariant::S1, || format!("{object} came home to n{node} and is gone"));
+                            self.violate(Invariant::S1, || {
+                                format!("{object} came home to n{node} and is gone")
+                            });
                         }
                         let me = self.nodes[node].id;
                         Proxy::Remote(self.new_import(node, me, [].into(), Way::Gone, object))
@@ -181,7 +197,8 @@ impl World {
         mut debt: Debt,
     ) -> Rc<Import> {
         let addresses: Rc<[String]> = addresses.into();
-        while let Ok(key) = self.link_to(node, owner, &addresses) {
+        let mut holding = self.link_holding(node, owner, object);
+        while let Some(key) = holding.take().or_else(|| self.link_to(node, owner, &addresses).ok()) {
             match self.config.bug {
                 Some(Bug::NoDirty) => {
                     self.planted += 1;
@@ -203,20 +220,19 @@ impl World {
                 return import;
             }
         }
-        // The owner is definitely unreachable; calls say so.
+        // The owner is definitely unreachable; calls say so, and what is passed on from here is nobody's promise.
+        self.taint_object(object);
         self.pay(vec![debt]);
         self.new_import(node, owner, addresses, Way::Lost, object)
     }
 
     /// Moves a handle, with what it owes, to an entry in a session with the owner. Gives the debts back if there is
     /// no way.
-    pub fn ask_again(
-        &mut self,
-        import: &Rc<Import>,
-        mut debts: Vec<Debt>,
-    ) -> Result<SessionKey, Vec<Debt>> {
+    pub fn ask_again(&mut self, import: &Rc<Import>, mut debts: Vec<Debt>) -> Result<SessionKey, Vec<Debt>> {
         loop {
-            let Ok(key) = self.link_to(import.node, import.owner, &import.addresses) else { return Err(debts) };
+            let Ok(key) = self.link_to(import.node, import.owner, &import.addresses) else {
+                return Err(debts);
+            };
             let weak = Rc::downgrade(import);
             let back = debts.clone();
             match self.amend(key, |session| session.ask_again(import.object, weak, debts)) {
@@ -233,7 +249,14 @@ impl World {
     }
 
     /// An entry of a link that ended. `definite`: its owner cannot be reached.
-    pub fn lost_import(&mut self, link: SessionKey, lost: LostImport<Weak<Import>>, definite: bool, may: bool) {
+    pub fn lost_import(
+        &mut self,
+        link: SessionKey,
+        lost: LostImport<Weak<Import>>,
+        definite: bool,
+        tried: Option<&Rc<[String]>>,
+        may_ask: &mut Option<bool>,
+    ) {
         let LostImport { object, handles, mut owed } = lost;
         for import in handles.iter().filter_map(Weak::upgrade) {
             match import.way.get() {
@@ -253,7 +276,12 @@ impl World {
                 return;
             }
             let wanted = import.pins.get() > 0 || !owed.is_empty();
-            if definite || !wanted || !may {
+            // Another introducer may have named better addresses than those that were tried for all.
+            let definite = definite && tried.is_none_or(|tried| *tried == import.addresses);
+            if definite
+                || !wanted
+                || !*may_ask.get_or_insert_with(|| self.may_ask_again(import.node, import.owner))
+            {
                 continue;
             }
             if let Err(back) = self.ask_again(&import, std::mem::take(&mut owed)) {
@@ -265,7 +293,7 @@ impl World {
     }
 
     /// Whether entries of `owner` may ask again by themselves; asked once for all entries of a link.
-    pub fn may_ask_again(&mut self, node: usize, owner: NodeId) -> bool {
+    fn may_ask_again(&mut self, node: usize, owner: NodeId) -> bool {
         let times = self.nodes[node].asked_again.entry(owner).or_insert(0);
         *times += 1;
         *times <= MAX_ASKED_AGAIN

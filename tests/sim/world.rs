@@ -1,6 +1,6 @@
 //! The world: nodes, connections, one queue of events, one source of chance. Nothing here waits or reads a clock.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::{Rc, Weak};
@@ -12,7 +12,7 @@ use rmi_core::internal::wire::Limits;
 use rmi_core::{NodeId, ObjectId};
 
 use crate::bug::Bug;
-use crate::handles::{Collected, Import, Object, Proxy};
+use crate::handles::{Collected, Import, Object, Pinned, Proxy};
 use crate::invariant::{Invariant, Violation};
 use crate::net::Conn;
 use crate::node::{Clock, Link, Node, address};
@@ -108,11 +108,14 @@ pub struct World {
     pub steps: u64,
     /// How often a planted bug did something.
     pub planted: u32,
-    pub seen: Cell<u64>,
+    /// The last call to each object that was started, of each link.
+    pub started: BTreeMap<(SessionKey, [u8; 16]), u64>,
+    /// Pins of the arguments of calls, for a planted bug.
+    pub call_pins: Vec<(u64, Weak<Pinned>)>,
 }
 
 impl World {
-    pub fn new(config: Config, seed: u64) -> Self {
+    pub fn new(config: Config, seed: u64, traced: bool) -> Self {
         let mut rng = Rng::new(seed);
         let lease = Duration::from_millis([1000, 2000, 4000][rng.index(3)]);
         let faults = config.faults;
@@ -152,11 +155,12 @@ impl World {
             crashes: 0,
             paused: BTreeSet::new(),
             violation: None,
-            trace: None,
+            trace: traced.then(Vec::new),
             digest: 0,
             steps: 0,
             planted: 0,
-            seen: Cell::new(0),
+            started: BTreeMap::new(),
+            call_pins: Vec::new(),
         };
         if world.config.scripted {
             (world.lease, world.max_delay) = (Duration::from_millis(2000), 0);
@@ -215,7 +219,9 @@ impl World {
         self.slots[slot] = Some(index);
         let root = self.create(index);
         self.nodes[index].root = Some(root);
-        self.note(|| format!("n{index} starts at place {slot}{}", if listens { "" } else { ", not listening" }));
+        self.note(|| {
+            format!("n{index} starts at place {slot}{}", if listens { "" } else { ", not listening" })
+        });
     }
 
     /// A new object of a node.
@@ -223,7 +229,8 @@ impl World {
         let mut id = self.rng.id();
         if self.config.bug == Some(Bug::ReuseId) {
             let collected = self.collected.borrow();
-            let old = self.objects.iter().find(|(id, record)| record.owner == node && collected.contains(*id));
+            let old =
+                self.objects.iter().find(|(id, record)| record.owner == node && collected.contains(*id));
             if let Some((old, _)) = old {
                 id = *old;
                 self.planted += 1;
@@ -258,10 +265,6 @@ impl World {
 
     pub fn is_collected(&self, object: ObjectId) -> bool {
         self.collected.borrow().contains(&object.to_bytes())
-    }
-
-    pub fn node_with(&self, id: NodeId) -> Option<usize> {
-        self.nodes.iter().position(|node| node.id == id)
     }
 
     pub fn note(&mut self, text: impl FnOnce() -> String) {

@@ -3,30 +3,43 @@
 use bytes::{BufMut, BytesMut};
 use rmi::{Limits, NodeId};
 use rmi_core::internal::wire::{Frame, Hello, PREFACE, split};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::within;
 
+pub(crate) trait Both: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Both for T {}
+
 pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Both>,
     buffer: BytesMut,
 }
 
 impl Raw {
     pub(crate) async fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address.trim_start_matches("tcp://")).await.unwrap();
+        let stream: Box<dyn Both> = match address.split_once("://").unwrap() {
+            ("tcp", address) => Box::new(TcpStream::connect(address).await.unwrap()),
+            ("unix", path) => Box::new(UnixStream::connect(path).await.unwrap()),
+            _ => panic!("{address}"),
+        };
         Self { stream, buffer: BytesMut::new() }
     }
 
     /// A peer whose handshake is over.
     pub(crate) async fn open(address: &str) -> Self {
-        let mut raw = Self::connect(address).await;
-        raw.send_bytes(&PREFACE).await;
-        raw.send(&Frame::Hello(hello())).await;
-        let frame = raw.receive().await;
+        let (raw, frame) = Self::greet(address, hello()).await;
         assert!(matches!(frame, Some(Frame::Welcome(_))), "{frame:?}");
         raw
+    }
+
+    /// Says Hello; the answer.
+    pub(crate) async fn greet(address: &str, hello: Hello) -> (Self, Option<Frame>) {
+        let mut raw = Self::connect(address).await;
+        raw.send_bytes(&PREFACE).await;
+        raw.send(&Frame::Hello(hello)).await;
+        let frame = raw.receive().await;
+        (raw, frame)
     }
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
@@ -40,20 +53,17 @@ impl Raw {
     /// The next frame; `None`: the node closed the connection.
     pub(crate) async fn receive(&mut self) -> Option<Frame> {
         within(async {
-            if self.buffer.starts_with(&PREFACE) {
-                let _ = self.buffer.split_to(PREFACE.len());
-            }
             loop {
-                if !PREFACE.starts_with(&self.buffer)
-                    && let Some(bytes) = split(&mut self.buffer, 1 << 20).unwrap()
-                {
+                if self.buffer.starts_with(&PREFACE) {
+                    let _ = self.buffer.split_to(PREFACE.len());
+                }
+                // A frame never begins like the preface, which would be a length of over a gigabyte.
+                let part = !self.buffer.is_empty() && PREFACE.starts_with(&self.buffer);
+                if !part && let Some(bytes) = split(&mut self.buffer, 1 << 20).unwrap() {
                     return Some(Frame::decode(bytes, &Limits::default()).unwrap());
                 }
                 if self.stream.read_buf(&mut self.buffer).await.unwrap_or(0) == 0 {
                     return None;
-                }
-                if self.buffer.starts_with(&PREFACE) {
-                    let _ = self.buffer.split_to(PREFACE.len());
                 }
             }
         })

@@ -50,7 +50,8 @@ thread_local! {
 /// Puts a value into a thread-local slot for as long as it lives.
 struct Scope {
     slot: &'static std::thread::LocalKey<RefCell<Option<Vec<AnyProxy>>>>,
-    outer: Option<Vec<AnyProxy>>,
+    /// What comes back into the slot; taken when it has.
+    outer: Option<Option<Vec<AnyProxy>>>,
 }
 
 impl Scope {
@@ -58,21 +59,22 @@ impl Scope {
         slot: &'static std::thread::LocalKey<RefCell<Option<Vec<AnyProxy>>>>,
         table: Vec<AnyProxy>,
     ) -> Self {
-        Self { slot, outer: slot.replace(Some(table)) }
+        Self { slot, outer: Some(slot.replace(Some(table))) }
     }
 
     fn leave(mut self) -> Vec<AnyProxy> {
-        let outer = self.outer.take();
-        self.slot.replace(outer).unwrap_or_default()
+        self.restore().unwrap_or_default()
+    }
+
+    fn restore(&mut self) -> Option<Vec<AnyProxy>> {
+        self.outer.take().and_then(|outer| self.slot.replace(outer))
     }
 }
 
+/// Left by an error, or by a panic in user code.
 impl Drop for Scope {
     fn drop(&mut self) {
-        if self.outer.is_some() || self.slot.with_borrow(Option::is_some) {
-            // Left by a panic in user code, or done already: either way the outer table is in force again.
-            self.slot.replace(self.outer.take());
-        }
+        self.restore();
     }
 }
 
@@ -84,7 +86,15 @@ pub(crate) fn serialize_reference<S: Serializer>(proxy: AnyProxy, serializer: S)
         u32::try_from(table.len() - 1).ok()
     });
     match index {
-        Some(index) => serializer.serialize_newtype_struct("_ExtStruct", &(REFERENCE, Index(index))),
+        Some(index) => {
+            let written = serializer.serialize_newtype_struct("_ExtStruct", &(REFERENCE, Index(index)));
+            if written.is_err() {
+                // rmp-serde tries the first element of each sequence, to find out whether it is bytes.
+                let unused = ENCODING.with_borrow_mut(|table| table.as_mut().and_then(Vec::pop));
+                drop(unused);
+            }
+            written
+        }
         None => Err(serde::ser::Error::custom(
             "a proxy can be serialized only as an argument or result of a remote call: \
              outside of one nobody would keep its object alive",

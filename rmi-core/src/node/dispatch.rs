@@ -14,6 +14,7 @@ use crate::invoke::{
     Answer, AnyProxy, DESCRIBE, Incoming, Object, RemoteResult, Reply, ReplyStatus, Running, Target,
 };
 use crate::node::clock;
+use crate::node::discard::discard;
 use crate::node::link::{Link, Reason};
 use crate::node::live::Live;
 use crate::session::{Arrived, Assembly, Event, FragmentError, Head, Verdict};
@@ -175,13 +176,16 @@ async fn serve(
         Err(panic) => return panicked(link, call, path, panic),
     };
     match poll_fn(|context| Poll::Ready(poll_caught(&mut running, context))).await {
-        Poll::Ready(outcome) => finish(link, call, path, outcome, object),
+        Poll::Ready(outcome) => {
+            discard([running]);
+            finish(link, call, path, outcome, object);
+        }
         Poll::Pending => {
             let task_link = link.clone();
             core.spawn_call(link, async move {
                 let outcome = poll_fn(|context| poll_caught(&mut running, context)).await;
                 // The servant's future goes before the answer does, as it would in a local call.
-                drop(running);
+                discard([running]);
                 finish(&task_link, call, path, outcome, object);
             });
         }
@@ -203,7 +207,7 @@ fn finish(link: &Arc<Link>, call: u64, path: &'static str, outcome: Outcome, obj
         Ok(answer) => reply(link, call, path, answer),
         Err(panic) => panicked(link, call, path, panic),
     }
-    drop(object);
+    discard([object]);
 }
 
 fn panicked(link: &Arc<Link>, call: u64, path: &str, panic: Box<dyn Any + Send>) {
@@ -262,5 +266,6 @@ fn answered(link: &Arc<Link>, call: u64, status: ReplyKind, payload: Bytes, refe
         }
     };
     // Whoever gave up drops the receiver: then the reply, and the references in it, are dropped here.
-    let _ = caller.answer.send(Ok(Reply { from, status, payload, references }));
+    let given_up = caller.answer.send(Ok(Reply { from, status, payload, references }));
+    discard(given_up.err());
 }

@@ -184,8 +184,18 @@ async fn read_some(reader: &mut Reader, buffer: &mut BytesMut) -> io::Result<()>
     }
 }
 
+/// Closes the link of a task that ended in any other way: without it callers would wait for ever.
+struct CloseOnDrop(Arc<Link>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close(Reason::Broken("the task of the session ended".into()));
+    }
+}
+
 /// Reads and writes until the link is closed, then closes the connection.
 pub(crate) async fn pump(link: Arc<Link>, connection: Connection) {
+    let _guard = CloseOnDrop(link.clone());
     let Connection { reader, mut writer, buffer } = connection;
     let reason = tokio::select! {
         reason = read(&link, reader, buffer) => reason,

@@ -12,6 +12,7 @@ use crate::gc::SessionKey;
 use crate::id::{NodeId, ObjectId};
 use crate::node::clock;
 use crate::node::core::Core;
+use crate::node::discard::discard;
 use crate::node::import::{Import, Way};
 use crate::node::live::{Caller, Live};
 use crate::session::{Failure, Session};
@@ -132,7 +133,8 @@ impl Link {
             let result = work(&mut session);
             (result, session.take_garbage(), session.take_failures())
         };
-        drop(garbage);
+        discard(garbage.objects);
+        drop(garbage.pins);
         for (caller, failure) in failures {
             let error = self.failure(failure, &caller);
             caller.fail(error);

@@ -36,7 +36,11 @@ impl Link {
         self.collect_dropped();
         let keeps_owner_side =
             matches!(reason, Reason::Broken(_) | Reason::Expired) && !self.core.is_stopped();
-        let lost = self.with(|session| if keeps_owner_side { session.detach() } else { session.end() });
+        // Nothing to keep for a peer that holds nothing: those that come and vanish would fill the node's sessions.
+        let lost = self.with(|session| match keeps_owner_side && !session.is_idle() {
+            true => session.detach(),
+            false => session.end(),
+        });
         match self.look(|session| session.phase()) {
             Phase::Detached(_) => {
                 let link = self.clone();

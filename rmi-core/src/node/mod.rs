@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //! * One lock a session, never held across an await, and no user code runs under it: what is to be dropped is
-//!   taken out and dropped after unlocking ([`link::Link::with`]).
+//!   taken out and dropped after unlocking (`Link::with`).
 //! * Lock order: an import's way, then the table of links, then one session. Never two sessions.
 //! * Every task belongs to the node or to a link, and ends with it.
 //! * Clocks are read in `clock` alone.
@@ -15,6 +15,7 @@ mod builder;
 mod clock;
 mod core;
 mod dial;
+mod discard;
 mod dispatch;
 mod driver;
 mod exports;

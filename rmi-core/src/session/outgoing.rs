@@ -16,6 +16,9 @@ use crate::wire::{
 /// How many calls may wait for room before further ones are refused.
 const MAX_QUEUED_CALLS: usize = 65_536;
 
+/// How many waiting calls are looked at for one that may begin before those ahead of it.
+const MAX_LOOK_AHEAD: usize = 64;
+
 /// How many times the ring's limit answers and other frames that never wait may take, before the peer, which must be
 /// making them without ever acknowledging, is given up.
 const MAX_RINGS: u64 = 16;
@@ -265,10 +268,26 @@ impl<H: Handles> Session<H> {
             }
         }
         while self.calls.begun() < limits.calls && (self.ring.unacknowledged() as u64) < limits.ring {
-            let next = self.outgoing.calls.iter().position(|(_, message)| self.may_begin(message, &limits));
+            let next = self.next_call(&limits);
             let Some((call, message)) = next.and_then(|at| self.outgoing.calls.remove(at)) else { break };
             self.begin_call(call, message);
         }
+    }
+
+    /// The first waiting call that may begin. It may overtake calls that need more room, but none to the same object (4.6).
+    fn next_call(&self, limits: &Limits) -> Option<usize> {
+        let mut overtaken = Vec::new();
+        for (at, (_, message)) in self.outgoing.calls.iter().take(MAX_LOOK_AHEAD).enumerate() {
+            let object = match &message.outward {
+                Outward::Call { object, .. } => Some(object),
+                _ => None,
+            };
+            if !object.is_some_and(|object| overtaken.contains(&object)) && self.may_begin(message, limits) {
+                return Some(at);
+            }
+            overtaken.extend(object);
+        }
+        None
     }
 
     fn may_begin(&self, message: &Message<H>, limits: &Limits) -> bool {

@@ -290,6 +290,11 @@ impl<H: Handles> Session<H> {
         self.calls.len()
     }
 
+    /// Whether the peer holds nothing here and nothing runs for it.
+    pub fn is_idle(&self) -> bool {
+        self.listing.is_empty() && self.pins.is_empty() && self.serving.len() == 0
+    }
+
     /// Whether everything that was numbered or queued has been handed to a connection.
     pub fn is_flushed(&self) -> bool {
         self.ring.waiting() == 0 && self.outgoing.is_empty()

@@ -15,7 +15,7 @@ pub(super) fn framed(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesM
 }
 
 /// Takes the next frame's kind byte and body from what was read, if all of it is there. `max` bounds its length
-/// ([`Limits::max_frame_len`], or [`HANDSHAKE_FRAME_MAX`](super::HANDSHAKE_FRAME_MAX) before that).
+/// ([`Limits::max_frame_len`](super::Limits::max_frame_len), or [`HANDSHAKE_FRAME_MAX`](super::HANDSHAKE_FRAME_MAX) before that).
 ///
 /// A length that is 0 or over `max` is an error before the bytes arrive. No memory is taken here.
 pub fn split(buffer: &mut BytesMut, max: usize) -> Result<Option<Bytes>, WireError> {

@@ -129,7 +129,7 @@ pub(super) fn chunk(reader: &mut Reader, limits: &Limits) -> Result<Bytes, WireE
     }
 }
 
-/// Appends a Call of an object, as [`Frame::encode`] would, from a borrowed payload.
+/// Appends a Call of an object, as [`Frame::encode`](super::Frame::encode) would, from a borrowed payload.
 pub fn encode_call(
     out: &mut BytesMut,
     call: u64,
@@ -142,7 +142,7 @@ pub fn encode_call(
     framed(out, kind::CALL, |out| call_body(out, call, Target::Object(object), method, table, size, chunk));
 }
 
-/// Appends a Reply, as [`Frame::encode`] would, from a borrowed payload.
+/// Appends a Reply, as [`Frame::encode`](super::Frame::encode) would, from a borrowed payload.
 pub fn encode_reply(
     out: &mut BytesMut,
     call: u64,
@@ -154,7 +154,7 @@ pub fn encode_reply(
     framed(out, kind::REPLY, |out| reply_body(out, call, status, table, size, chunk));
 }
 
-/// Appends a More, as [`Frame::encode`] would, from a borrowed payload.
+/// Appends a More, as [`Frame::encode`](super::Frame::encode) would, from a borrowed payload.
 pub fn encode_more(out: &mut BytesMut, first: u64, chunk: &[u8]) {
     framed(out, kind::MORE, |out| more_body(out, first, chunk));
 }

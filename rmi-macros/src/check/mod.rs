@@ -133,7 +133,8 @@ pub(crate) fn is_about_self(predicate: &WherePredicate) -> bool {
 
 /// Libraries without remote interfaces, and modules of them by which their traits are named.
 const LIBRARIES: [&str; 13] = [
-    "alloc", "any", "clone", "cmp", "core", "default", "error", "fmt", "hash", "marker", "ops", "serde", "std",
+    "alloc", "any", "clone", "cmp", "core", "default", "error", "fmt", "hash", "marker", "ops", "serde",
+    "std",
 ];
 
 /// Whether the path is one of these names alone, or that name in a library. A remote interface with such a name can

@@ -18,12 +18,13 @@ pub(super) struct Expansion {
 }
 
 pub(super) fn expand(interface: &Interface, names: &Names, args: &Args) -> Expansion {
-    Expansion { public: public(interface, names), private: private(interface, names, args) }
+    Expansion { public: public(interface, names, args), private: private(interface, names, args) }
 }
 
-fn public(interface: &Interface, names: &Names) -> TokenStream {
-    let Names { private, marker, proxy, interface: marker_type, .. } = names;
+fn public(interface: &Interface, names: &Names, args: &Args) -> TokenStream {
+    let Names { marker, proxy, interface: marker_type, .. } = names;
     let (ident, vis, generics) = (interface.ident(), interface.vis(), &interface.item.generics);
+    let krate = &args.krate;
     let where_clause = &generics.where_clause;
     let alias_generics = without_bounds(generics);
     let params: Vec<_> = generics.type_params().map(|param| &param.ident).collect();
@@ -41,7 +42,7 @@ fn public(interface: &Interface, names: &Names) -> TokenStream {
 
         #[doc = #proxy_docs]
         #[allow(dead_code)]
-        #vis type #proxy #alias_generics = #private::Proxy<#marker_type>;
+        #vis type #proxy #alias_generics = #krate::private::Proxy<#marker_type>;
     }
 }
 

@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 
 use super::identity::up_method;
 use super::{Names, servant_param, with_type};
-use crate::ast::{Argument, Interface, Method, Passing};
+use crate::ast::{Argument, Interface, Method};
 
 pub(super) fn expand(interface: &Interface, names: &Names) -> TokenStream {
     let Names { private, local, local_type, servant, supers, .. } = names;
@@ -48,9 +48,9 @@ fn signature(method: &Method, names: &Names) -> TokenStream {
     let private = &names.private;
     let Method { cfgs, ident, arguments, output, .. } = method;
     let call = call_method(ident);
-    let arguments = arguments.iter().map(|Argument { ident, ty, passing }| match passing {
-        Passing::Value => quote_spanned!(Span::mixed_site()=> #ident: #ty),
-        Passing::Borrow(lent) => quote_spanned!(Span::mixed_site()=> #ident: &'__call #lent),
+    let arguments = arguments.iter().map(|Argument { ident, ty, lent }| match lent {
+        None => quote_spanned!(Span::mixed_site()=> #ident: #ty),
+        Some(lent) => quote_spanned!(Span::mixed_site()=> #ident: &'__call #lent),
     });
     quote_spanned! {Span::mixed_site()=>
         #(#cfgs)*

@@ -9,13 +9,15 @@ mod local;
 mod proxy;
 mod servant;
 mod skeleton;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::{GenericParam, Generics, Ident, Item, ItemTrait, Path, parse_quote};
 
 use crate::args::Args;
-use crate::ast::{Interface, Method, Passing};
+use crate::ast::{Interface, Method};
 use crate::context::Context;
 use crate::fallback;
 
@@ -47,12 +49,13 @@ fn interface(item: ItemTrait, args: &Args, cx: Context) -> TokenStream {
         // Without `'static` there is no object.
         return fallback::item(servant, errors);
     }
-    let names = Names::new(&interface, args);
+    let names = Names::new(&interface);
     let identity = identity::expand(&interface, &names, args);
     let local = local::expand(&interface, &names);
     let proxy = proxy::expand(&interface, &names);
     let skeleton = skeleton::expand(&interface, &names);
     let identity::Expansion { public, private } = identity;
+    let (krate, rmi) = (&args.krate, &names.private);
     let skeleton::Expansion { public: skeleton, private: dispatch } = skeleton;
     quote_spanned! {Span::mixed_site()=>
         #errors
@@ -62,6 +65,8 @@ fn interface(item: ItemTrait, args: &Args, cx: Context) -> TokenStream {
         #[allow(deprecated, non_upper_case_globals, non_camel_case_types, unused_qualifications)]
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         const _: () = {
+            use #krate::private as #rmi;
+
             #private
             #local
             #proxy
@@ -72,8 +77,8 @@ fn interface(item: ItemTrait, args: &Args, cx: Context) -> TokenStream {
 
 /// The names that parts of the expansion share.
 struct Names {
-    /// `<crate>::private`.
-    private: TokenStream,
+    /// `<crate>::private`, as it is called in the unnamed constant.
+    private: Ident,
     /// `XInterface`.
     marker: Ident,
     /// `XInterface<K, V>`, with the trait's parameters.
@@ -93,14 +98,13 @@ struct Names {
 }
 
 impl Names {
-    fn new(interface: &Interface, args: &Args) -> Self {
+    fn new(interface: &Interface) -> Self {
         let ident = interface.ident();
-        let krate = &args.krate;
         let marker = format_ident!("{ident}Interface");
         let local = format_ident!("__{ident}Local");
         let (_, arguments, _) = interface.generics.split_for_impl();
         Self {
-            private: quote_spanned!(Span::mixed_site()=> #krate::private),
+            private: Ident::new("__rmi", Span::mixed_site()),
             interface: quote_spanned!(Span::mixed_site()=> #marker #arguments),
             servant: quote_spanned!(Span::mixed_site()=> #ident #arguments),
             local_type: quote_spanned!(Span::mixed_site()=> #local #arguments),
@@ -154,12 +158,12 @@ fn servant_param() -> Ident {
 /// first to ask is the same wherever the method appears.
 fn assertions(method: &Method, names: &Names) -> TokenStream {
     let private = &names.private;
-    let arguments = method.arguments.iter().map(|argument| match &argument.passing {
-        Passing::Value => {
+    let arguments = method.arguments.iter().map(|argument| match &argument.lent {
+        None => {
             let ty = &argument.ty;
             quote_spanned!(Span::mixed_site()=> #private::check::argument::<#ty>();)
         }
-        Passing::Borrow(lent) => {
+        Some(lent) => {
             quote_spanned!(Span::mixed_site()=> #private::check::borrowed_argument::<#lent>();)
         }
     });

@@ -3,11 +3,11 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 
-use super::{Names, assertions};
 use super::identity::method_const;
 use super::local::call_method;
 use super::with_type;
-use crate::ast::{Interface, Method, Passing};
+use super::{Names, assertions};
+use crate::ast::{Interface, Method};
 
 /// One implementation serves the interface and all that extend it, also those of other crates.
 pub(super) fn expand(interface: &Interface, names: &Names) -> TokenStream {
@@ -26,10 +26,8 @@ pub(super) fn expand(interface: &Interface, names: &Names) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> type #ident #generics = ::core::convert::Infallible;)
     });
     // Here rustc looks for the ancestors of the ancestors, and says so if one is not listed.
-    let proxy = quote_spanned!(span=> __Proxy<#param>);
+    let proxy = quote_spanned!(span=> __rmi::Proxy<#param>);
     quote_spanned! {Span::mixed_site()=>
-        use #private::Proxy as __Proxy;
-
         #[automatically_derived]
         impl #impl_generics #servant for #proxy #where_clause {
             #(#types)*
@@ -48,12 +46,12 @@ fn forward(method: &Method, names: &Names) -> TokenStream {
     let count = arguments.len() as u32;
     let pushes = arguments.iter().map(|argument| {
         let (ident, name) = (&argument.ident, argument.name());
-        match &argument.passing {
-            Passing::Value => {
+        match &argument.lent {
+            None => {
                 let ty = &argument.ty;
                 quote_spanned!(Span::mixed_site()=> encoded.push::<#ty>(#name, &#ident);)
             }
-            Passing::Borrow(lent) => quote_spanned!(Span::mixed_site()=> encoded.push::<#lent>(#name, #ident);),
+            Some(lent) => quote_spanned!(Span::mixed_site()=> encoded.push::<#lent>(#name, #ident);),
         }
     });
     let assertions = assertions(method, names);
@@ -65,8 +63,8 @@ fn forward(method: &Method, names: &Names) -> TokenStream {
             match #private::route::<#marker, _>(self) {
                 #private::Route::Local(target) => {
                     let servant = target.servant;
-                    let result = #local::#call(servant, #(#idents),*);
-                    let outcome = #private::local(target, &#constant, result).await;
+                    let future = #local::#call(servant, #(#idents),*);
+                    let outcome = #private::local(target, &#constant, future).await;
                     #private::returned::<#output>(outcome)
                 }
                 #private::Route::Remote(outgoing) => {

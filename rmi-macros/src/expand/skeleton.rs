@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 
 use super::identity::{id_const, method_const};
 use super::{Names, assertions, servant_param, with_type};
-use crate::ast::{Argument, Interface, Method, Passing};
+use crate::ast::{Argument, Interface, Method};
 
 pub(super) struct Expansion {
     /// Beside the trait.
@@ -78,11 +78,7 @@ fn implement_implements(interface: &Interface, names: &Names) -> TokenStream {
     let generics = with_type(&interface.generics, &param, servant);
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let arms = interface.methods.iter().map(|method| arm(method, names));
-    let lends = interface.methods.iter().flat_map(|method| &method.arguments).any(Argument::is_lent);
-    let import = lends.then(|| quote_spanned!(Span::mixed_site()=> use #private::check::lent as __lent;));
     quote_spanned! {Span::mixed_site()=>
-        #import
-
         #[automatically_derived]
         impl #impl_generics #private::Implements<#param> for #marker #where_clause {
             type Skeleton = #skeleton #arguments;
@@ -145,12 +141,11 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
     let (id, constant) = (id_const(ident), method_const(ident));
     let param = servant_param();
     let locals: Vec<_> = (0..arguments.len()).map(decoded).collect();
-    let decodes =
-        arguments.iter().zip(&locals).map(|(argument, local)| decode(argument, local, &constant));
+    let decodes = arguments.iter().zip(&locals).map(|(argument, local)| decode(argument, local, &constant));
     let assertions = assertions(method, names);
-    let given = arguments.iter().zip(&locals).map(|(argument, local)| match &argument.passing {
-        Passing::Value => quote_spanned!(Span::mixed_site()=> #local),
-        Passing::Borrow(lent) => quote_spanned! {Span::mixed_site()=>
+    let given = arguments.iter().zip(&locals).map(|(argument, local)| match &argument.lent {
+        None => quote_spanned!(Span::mixed_site()=> #local),
+        Some(lent) => quote_spanned! {Span::mixed_site()=>
             ::core::borrow::Borrow::<#lent>::borrow(&#local)
         },
     });
@@ -162,8 +157,8 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
             let servant = ::core::clone::Clone::clone(servant);
             ::core::option::Option::Some(::core::result::Result::Ok(#private::answer::<#output>(async move {
                 // In a statement of its own, so that no temporary lives as long as the call.
-                let result = <#param as #servant>::#ident(&*servant, #(#given),*);
-                result.await
+                let future = <#param as #servant>::#ident(&*servant, #(#given),*);
+                future.await
             })))
         }
     }
@@ -171,12 +166,12 @@ fn arm(method: &Method, names: &Names) -> TokenStream {
 
 fn decode(argument: &Argument, local: &Ident, method: &Ident) -> TokenStream {
     let name = argument.name();
-    let next = match &argument.passing {
-        Passing::Value => {
+    let next = match &argument.lent {
+        None => {
             let ty = &argument.ty;
             quote_spanned!(Span::mixed_site()=> call.next::<#ty>(#method.path, #name))
         }
-        Passing::Borrow(lent) => {
+        Some(lent) => {
             let arguments = quote_spanned!(Span::mixed_site()=> call, #method.path, #name);
             decode_lent(lent, arguments)
         }
@@ -197,7 +192,7 @@ fn decode_lent(lent: &Type, arguments: TokenStream) -> TokenStream {
     let last = lent.to_token_stream().into_iter().last().map(|token| token.span());
     let mut parentheses = Group::new(Delimiter::Parenthesis, arguments);
     parentheses.set_span(last.unwrap_or_else(Span::mixed_site));
-    quote_spanned!(lent.span()=> __lent::<#lent> #parentheses)
+    quote_spanned!(lent.span()=> __rmi::check::lent::<#lent> #parentheses)
 }
 
 fn decoded(index: usize) -> Ident {

@@ -61,9 +61,11 @@ impl World {
 
     /// Reports what does not hold at the end.
     pub fn check_end(&mut self) {
-        for (invariant, left) in
-            [(Invariant::L1, l1::check(self)), (Invariant::L3, l3::check(self)), (Invariant::L4, l4::check(self))]
-        {
+        for (invariant, left) in [
+            (Invariant::L1, l1::check(self)),
+            (Invariant::L3, l3::check(self)),
+            (Invariant::L4, l4::check(self)),
+        ] {
             if let Some(left) = left {
                 self.violate(invariant, || left);
             }
@@ -105,9 +107,13 @@ impl World {
             objects.extend(link.session.pins().filter_map(|(_, pin)| Some(pin.0.import.upgrade()?.object)));
         }
         for object in objects {
-            if let Some(record) = self.objects.get_mut(&object.to_bytes()) {
-                record.tainted = true;
-            }
+            self.taint_object(object);
+        }
+    }
+
+    pub fn taint_object(&mut self, object: ObjectId) {
+        if let Some(record) = self.objects.get_mut(&object.to_bytes()) {
+            record.tainted = true;
         }
     }
 

@@ -1,0 +1,62 @@
+//! A seeded simulation of the sans-io layers: sessions and collection of two to four nodes over simulated streams, with
+//! an invariant a file, checked after every step, and planted bugs that prove that the checks can fail.
+//!
+//! A failure prints the command that replays it: `RMI_SIM_SEED=7 cargo test --test sim NAME -- --exact --nocapture`.
+//! `RMI_SIM_SEEDS=10000` tries more seeds than the default.
+#![expect(unreachable_pub, reason = "modules of one test")]
+#![expect(clippy::panic, reason = "a test")]
+
+mod app;
+mod bug;
+mod dial;
+mod driver;
+mod fault;
+mod handles;
+mod invariant;
+mod net;
+mod node;
+mod rng;
+mod routing;
+mod run;
+mod serve;
+mod world;
+
+use run::{calm, holds, run, stormy};
+
+#[test]
+fn three_nodes() {
+    holds("three_nodes", &calm(3));
+}
+
+#[test]
+fn two_nodes() {
+    holds("two_nodes", &calm(2));
+}
+
+#[test]
+fn four_nodes() {
+    holds("four_nodes", &calm(4));
+}
+
+#[test]
+fn three_nodes_and_faults() {
+    holds("three_nodes_and_faults", &stormy(3));
+}
+
+#[test]
+fn two_nodes_and_faults() {
+    holds("two_nodes_and_faults", &stormy(2));
+}
+
+#[test]
+fn four_nodes_and_faults() {
+    holds("four_nodes_and_faults", &stormy(4));
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    for seed in 0..10 {
+        let (first, second) = (run(stormy(3), seed, false), run(stormy(3), seed, false));
+        assert_eq!((first.digest, first.steps), (second.digest, second.steps), "seed {seed}");
+    }
+}

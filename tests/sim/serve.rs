@@ -1,0 +1,361 @@
+//! Calls: made, served, answered. It mirrors `node/import.rs` and `node/dispatch.rs`; the book of all calls knows what
+//! must come out.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use bytes::Bytes;
+use rmi_core::ObjectId;
+use rmi_core::id::MethodId;
+use rmi_core::internal::gc::SessionKey;
+use rmi_core::internal::session::{FragmentError, Head, Message, OutReference, Outward, Verdict};
+use rmi_core::internal::wire::ReplyKind;
+
+use crate::bug::Bug;
+use crate::handles::{Caller, Import, Object, Proxy, Way};
+use crate::invariant::Invariant;
+use crate::world::{Event, World};
+
+const MAX_TRIES: usize = 4;
+
+/// What the world knows of a call.
+pub struct CallRecord {
+    pub node: usize,
+    pub caller: Weak<Caller>,
+    /// The object that is meant; `None`: a root.
+    pub object: Option<ObjectId>,
+    pub size: usize,
+    /// The references in the arguments, in order.
+    pub arguments: Vec<ObjectId>,
+    /// What a script wants the servant to do.
+    pub behaviour: Option<Behaviour>,
+    /// The link that it was given to, and its place among the calls of that link.
+    pub given: Option<(SessionKey, u64)>,
+    pub executed: u32,
+    /// What the answer was.
+    pub answer: Option<(usize, Vec<ObjectId>)>,
+    pub outcomes: u32,
+    pub outcome: Option<Outcome>,
+}
+
+/// What a servant does.
+#[derive(Debug, Clone, Default)]
+pub struct Behaviour {
+    /// The application at the servant's node keeps the arguments.
+    pub keep: bool,
+    /// What it answers with.
+    pub answer: Vec<Proxy>,
+    /// It also answers with its arguments.
+    pub echo: bool,
+    /// Bytes of the answer.
+    pub size: usize,
+    /// How long it takes, in microseconds.
+    pub takes: u64,
+}
+
+/// A call that is being executed.
+pub struct Running {
+    pub node: usize,
+    pub link: SessionKey,
+    pub call: u64,
+    pub number: u64,
+    /// Kept until the call has been answered.
+    pub object: Rc<Object>,
+    pub arguments: Vec<Proxy>,
+    pub behaviour: Behaviour,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Answered,
+    NoSuchObject,
+    Refused,
+    Failed(String),
+}
+
+const OK: u8 = 0;
+const NO_SUCH_OBJECT: u8 = 1;
+const REFUSED: u8 = 2;
+
+/// The number of the call, a code, and bytes that only this call has.
+fn payload(number: u64, code: u8, size: usize) -> Bytes {
+    let mut bytes = number.to_le_bytes().to_vec();
+    bytes.push(code);
+    bytes.extend((bytes.len()..size).map(|at| (number as usize).wrapping_mul(31).wrapping_add(at) as u8));
+    bytes.into()
+}
+
+fn number_of(payload: &[u8]) -> Option<(u64, u8)> {
+    let (number, rest) = payload.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*number), *rest.first()?))
+}
+
+impl World {
+    // ---- made ----
+
+    fn new_call(&mut self, node: usize, object: Option<ObjectId>, proxy: Option<Rc<Import>>) -> Rc<Caller> {
+        let call = self.fresh();
+        let caller = Rc::new(Caller { call, waiting: Cell::new(true), proxy: RefCell::new(proxy) });
+        let record = CallRecord {
+            node,
+            caller: Rc::downgrade(&caller),
+            object,
+            size: 9,
+            arguments: Vec::new(),
+            behaviour: None,
+            given: None,
+            executed: 0,
+            answer: None,
+            outcomes: 0,
+            outcome: None,
+        };
+        self.calls.insert(call, record);
+        self.nodes[node].callers.push(caller.clone());
+        caller
+    }
+
+    /// Asks for what the node at an address has published.
+    pub fn ask_root(&mut self, node: usize, address: &str) -> Option<u64> {
+        let key = self.link_at(node, address)?;
+        let caller = self.new_call(node, None, None);
+        let call = caller.call;
+        self.note(|| format!("n{node} asks for the root at {address}: call {call}"));
+        let outward = Outward::Root(call.to_string());
+        let message = Message { outward, payload: Bytes::new(), references: Vec::new() };
+        if let Some(Some((caller, _))) = self.with(key, |session| session.call(caller, message)) {
+            self.outcome(&caller, Outcome::Failed("too late".into()), Vec::new());
+        }
+        Some(call)
+    }
+
+    /// Calls an object of another node.
+    pub fn call(
+        &mut self,
+        import: &Rc<Import>,
+        arguments: &[Proxy],
+        size: usize,
+        behaviour: Option<Behaviour>,
+    ) -> u64 {
+        let node = import.node;
+        let caller = self.new_call(node, Some(import.object), Some(import.clone()));
+        let call = caller.call;
+        self.note(|| {
+            format!("n{node} calls {}: call {call} with {arguments:?}, {size} bytes", import.object)
+        });
+        let references: Option<Vec<_>> = arguments.iter().map(|proxy| self.outward(node, proxy)).collect();
+        let sequence = self.fresh();
+        let Some(record) = self.calls.get_mut(&call) else { return call };
+        record.arguments = arguments.iter().map(Proxy::object).collect();
+        (record.size, record.behaviour) = (size, behaviour);
+        if self.config.bug == Some(Bug::CancelDropsPins) {
+            for reference in references.iter().flatten() {
+                if let OutReference::Held { pin, .. } = reference {
+                    self.call_pins.push((call, Rc::downgrade(&pin.0)));
+                }
+            }
+        }
+        let Some(references) = references else {
+            self.outcome(&caller, Outcome::Failed("an argument is gone".into()), Vec::new());
+            return call;
+        };
+        let outward = Outward::Call { object: import.object, method: MethodId(1) };
+        let message = Message { outward, payload: payload(call, OK, size), references };
+        let mut unsent = (caller, message);
+        for _ in 0..MAX_TRIES {
+            let key = match self.link_of(import) {
+                Ok(key) => key,
+                Err(outcome) => {
+                    self.outcome(&unsent.0, outcome, Vec::new());
+                    return call;
+                }
+            };
+            if let Some(record) = self.calls.get_mut(&call) {
+                record.given = Some((key, sequence));
+            }
+            match self.with(key, |session| session.call(unsent.0, unsent.1)) {
+                Some(Some(back)) => unsent = back,
+                _ => return call,
+            }
+        }
+        self.outcome(&unsent.0, Outcome::Failed("its sessions end as they are made".into()), Vec::new());
+        call
+    }
+
+    /// The session that leads to an object. If it ended, asks again in another (7.7).
+    fn link_of(&mut self, import: &Rc<Import>) -> Result<SessionKey, Outcome> {
+        match import.way.get() {
+            Way::Gone => return Err(Outcome::NoSuchObject),
+            Way::Link(key) if self.is_usable(key) => return Ok(key),
+            Way::Link(_) | Way::Lost => {}
+        }
+        self.ask_again(import, Vec::new()).map_err(|_| Outcome::Failed("unreachable".into()))
+    }
+
+    /// A call ended.
+    pub fn outcome(&mut self, caller: &Caller, outcome: Outcome, references: Vec<Proxy>) {
+        let call = caller.call;
+        self.note(|| format!("call {call}: {outcome:?}"));
+        let Some(record) = self.calls.get_mut(&call) else { return };
+        record.outcomes += 1;
+        let node = record.node;
+        if record.outcomes > 1 {
+            self.violate(Invariant::L4, || format!("call {call} ended twice, now with {outcome:?}"));
+        }
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.outcome = Some(outcome);
+        }
+        let heard = caller.waiting.replace(false);
+        let proxy = caller.proxy.take();
+        let node = &mut self.nodes[node];
+        node.callers.retain(|other| other.call != call);
+        if heard && node.alive {
+            node.held.extend(references);
+        }
+        drop(proxy);
+    }
+
+    /// A caller does not wait any longer.
+    pub fn give_up(&mut self, caller: &Rc<Caller>) {
+        self.note(|| format!("call {} is given up", caller.call));
+        caller.waiting.set(false);
+        for pinned in self.call_pins.iter().filter(|(call, _)| *call == caller.call) {
+            if let Some(pinned) = pinned.1.upgrade() {
+                pinned.release();
+                self.planted += 1;
+            }
+        }
+        let proxy = caller.proxy.take();
+        if let Some(record) = self.calls.get(&caller.call) {
+            self.nodes[record.node].callers.retain(|other| other.call != caller.call);
+        }
+        drop(proxy);
+    }
+
+    // ---- served ----
+
+    pub fn message(
+        &mut self,
+        key: SessionKey,
+        whole: Result<Option<((Head, Vec<Proxy>), Bytes)>, FragmentError>,
+    ) {
+        let whole = match whole {
+            Ok(Some(whole)) => whole,
+            Ok(None) => return,
+            Err(error) => return self.violated(key, &format!("{error:?}")),
+        };
+        let ((head, references), payload) = whole;
+        match head {
+            Head::Call { call, object, verdict: Verdict::Serve, .. } => {
+                self.serve(key, call, object, &payload, references);
+            }
+            Head::Call { call, .. } => {
+                let number = number_of(&payload).map_or(0, |(number, _)| number);
+                self.send_fault(key, call, number, REFUSED);
+            }
+            Head::Reply { call, status } => self.answered(key, call, status, &payload, references),
+        }
+    }
+
+    fn serve(&mut self, key: SessionKey, call: u64, id: ObjectId, bytes: &Bytes, arguments: Vec<Proxy>) {
+        let node = self.links[&key].node;
+        let number = number_of(bytes).map_or(0, |(number, _)| number);
+        if self.nodes[node].draining {
+            return self.send_fault(key, call, number, REFUSED);
+        }
+        let found = self.nodes[node].find(id);
+        Invariant::served(self, number, id, found.as_deref(), bytes, &arguments);
+        let Some(object) = found else { return self.send_fault(key, call, number, NO_SUCH_OBJECT) };
+        let scripted = self.calls.get_mut(&number).and_then(|record| record.behaviour.take());
+        let behaviour = scripted.unwrap_or_else(|| self.chance_behaviour(node, &arguments));
+        let takes = behaviour.takes;
+        let running = Running { node, link: key, call, number, object, arguments, behaviour };
+        let id = self.fresh();
+        self.running.insert(id, running);
+        match takes {
+            0 => self.finish_call(id),
+            takes => self.at(self.now + takes, Event::Finish { running: id }),
+        }
+    }
+
+    /// The servant is done.
+    pub fn finish_call(&mut self, running: u64) {
+        let Some(running) = self.running.remove(&running) else { return };
+        let Running { node, link, call, number, object, arguments, behaviour } = running;
+        let mut answer = behaviour.answer;
+        if behaviour.echo {
+            answer.extend(arguments.iter().cloned());
+        }
+        if behaviour.keep {
+            self.nodes[node].held.extend(arguments);
+        } else {
+            drop(arguments);
+        }
+        self.reply(link, node, call, number, &answer, behaviour.size);
+        drop(object);
+    }
+
+    fn reply(&mut self, key: SessionKey, node: usize, call: u64, number: u64, answer: &[Proxy], size: usize) {
+        let references: Option<Vec<_>> = answer.iter().map(|proxy| self.outward(node, proxy)).collect();
+        let Some(references) = references else { return self.send_fault(key, call, number, REFUSED) };
+        let bytes = payload(number, OK, size);
+        if let Some(record) = self.calls.get_mut(&number) {
+            record.answer = Some((size, answer.iter().map(Proxy::object).collect()));
+        }
+        let sent = self.with(key, |session| match session.check_reply(&bytes, &references) {
+            Ok(()) => {
+                session.reply(call, ReplyKind::Ok, bytes, references);
+                None
+            }
+            Err(_) => Some(references),
+        });
+        if let Some(Some(references)) = sent {
+            drop(references);
+            self.send_fault(key, call, number, REFUSED);
+        }
+    }
+
+    fn send_fault(&mut self, key: SessionKey, call: u64, number: u64, code: u8) {
+        self.with(key, |session| session.reply(call, ReplyKind::Fault, payload(number, code, 9), Vec::new()));
+    }
+
+    pub fn serve_root(&mut self, key: SessionKey, call: u64, name: &str, verdict: Verdict) {
+        let node = self.links[&key].node;
+        let number = name.parse().unwrap_or(0);
+        match self.nodes[node].root.clone().filter(|_| verdict == Verdict::Serve) {
+            Some(root) => self.reply(key, node, call, number, &[root], 9),
+            None => self.send_fault(key, call, number, REFUSED),
+        }
+    }
+
+    // ---- answered ----
+
+    fn answered(
+        &mut self,
+        key: SessionKey,
+        call: u64,
+        status: ReplyKind,
+        bytes: &Bytes,
+        references: Vec<Proxy>,
+    ) {
+        let Some(Some(caller)) = self.with(key, |session| session.answered(call)) else { return };
+        let (number, code) = number_of(bytes).unwrap_or((0, 0));
+        if number != caller.call {
+            self.violate(Invariant::S1, || format!("call {} has the answer to call {number}", caller.call));
+        }
+        let outcome = match (status, code) {
+            (ReplyKind::Fault, NO_SUCH_OBJECT) => Outcome::NoSuchObject,
+            (ReplyKind::Fault, _) => Outcome::Refused,
+            _ => Outcome::Answered,
+        };
+        if outcome == Outcome::Answered {
+            Invariant::came_back(self, number, bytes, &references);
+        }
+        self.outcome(&caller, outcome, references);
+    }
+}
+
+/// Whether a payload is what was sent under a number.
+pub fn is_whole(number: u64, bytes: &Bytes, size: usize) -> bool {
+    *bytes == payload(number, OK, size)
+}
