@@ -1,5 +1,6 @@
 //! Peers that are broken or hostile: whatever arrives at the port, the node goes on serving others.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 
@@ -157,13 +158,8 @@ async fn a_broken_rule_ends_its_session_alone() {
     let object = ObjectId::random();
     let root = || Frame::Root { call: 7, name: "shelf".into(), unsupported: None };
     let more = |first| Frame::More { first, chunk: vec![1; 10].into() };
-    let reply = Reply {
-        call: 99,
-        status: ReplyKind::Ok,
-        table: Table::default(),
-        size: 1,
-        chunk: vec![0xc0].into(),
-    };
+    let reply =
+        Reply { call: 99, status: ReplyKind::Ok, table: Table::default(), size: 1, chunk: vec![0xc0].into() };
     let breaches: Vec<(&str, Vec<bytes::BytesMut>)> = vec![
         ("an oversized frame", vec![bytes::BytesMut::from(&[0x7f, 0, 0, 0, 17][..])]),
         ("an empty frame", vec![bytes::BytesMut::from(&[0, 0, 0, 0][..])]),

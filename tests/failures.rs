@@ -1,4 +1,5 @@
 //! What callers see when something fails (DESIGN 7): one definite error each, and nobody hangs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 
@@ -39,7 +40,10 @@ async fn nobody_listens() {
     ] {
         let start = now();
         let error = within(node.root::<ShelfProxy>(&target, "shelf")).await.unwrap_err();
-        assert!(matches!(&error, RemoteError::Unreachable { target: named, .. } if *named == target), "{error}");
+        assert!(
+            matches!(&error, RemoteError::Unreachable { target: named, .. } if *named == target),
+            "{error}"
+        );
         assert!(error.is_retryable() && !error.may_have_executed());
         let error = within(node.connect(&target)).await.unwrap_err();
         assert!(matches!(&error, RemoteError::Unreachable { .. }) && error.to_string().contains(&target));
@@ -287,7 +291,7 @@ async fn a_servants_drop_panics() {
         at_b.put(ItemProxy::new(Bomb(dropped.clone()))).await.unwrap();
         at_b.put(ItemProxy::new(Bomb(dropped.clone()))).await.unwrap();
         let slow = tokio::spawn({
-            let item = b.keeper.items.lock()[0].clone();
+            let item = b.keeper.first();
             async move { item.ping(101).await }
         });
         eventually("the call runs", || a.node.stats().calls_running == 1).await;
@@ -355,10 +359,9 @@ async fn small_limits_slow_callers_down() {
 /// More than this many calls that wait for room would be an unbounded queue.
 #[tokio::test]
 async fn a_queue_that_is_full() {
-    let server = start(
-        Node::builder().listen("tcp://127.0.0.1:0").limits(Limits { calls: 1, ..Limits::default() }),
-    )
-    .await;
+    let server =
+        start(Node::builder().listen("tcp://127.0.0.1:0").limits(Limits { calls: 1, ..Limits::default() }))
+            .await;
     let site = Site::at(server);
     let client = silent().await;
     let shelf: ShelfProxy = client.root(&site.address(), "shelf").await.unwrap();

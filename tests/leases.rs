@@ -1,4 +1,5 @@
 //! What becomes of references when processes are killed or stopped, and when connections break.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! References in messages: every place in a value, every path between nodes.
 #![expect(missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 
@@ -270,13 +271,13 @@ async fn three_nodes_by_argument_and_by_result() {
     a.shelf.put(item.clone()).await.unwrap();
     let a_at_c = c.sees(&a).await;
     let result = a_at_c.top().await.unwrap();
-    assert_eq!(result, c.keeper.items.lock()[0]);
+    assert_eq!(result, c.keeper.first());
     result.ping(1).await.unwrap();
     assert_eq!((b.served(&c.node), b.served(&a.node)), (11, calls_of_a + 1));
 
     // Home at B it is the local object.
     b_at_a.put(item.clone()).await.unwrap();
-    assert!(Proxy::is_local(&b.keeper.items.lock()[0]));
+    assert!(Proxy::is_local(&b.keeper.first()));
     assert_eq!(Proxy::owner(&item), Some(b.node.id()));
     drop((item, back, result, b_at_a, c_at_a, a_at_c));
     for site in [&a, &b, &c] {
@@ -304,7 +305,7 @@ async fn four_nodes_in_a_chain() {
     let home = d_at_a.echo(item.clone()).await.unwrap();
     assert_eq!(home, item);
     d_at_a.put(item).await.unwrap();
-    assert!(Proxy::is_local(&d.keeper.items.lock()[0]));
+    assert!(Proxy::is_local(&d.keeper.first()));
     drop((home, d_at_c, c_at_b, b_at_a, d_at_a));
     d.shelf.clear().await.unwrap();
     close_down(sites.into()).await;
@@ -325,7 +326,7 @@ async fn equal_and_hashed_alike_on_every_path() {
     // In the session that A dialed, in the one that B dialed, and from C.
     let first = b_at_a.top().await.unwrap();
     a_at_b.put(own.clone()).await.unwrap();
-    let second = a.keeper.items.lock()[0].clone();
+    let second = a.keeper.first();
     c_at_a.put(first.clone()).await.unwrap();
     let third = c_at_a.top().await.unwrap();
     let other = b_at_a.make().await.unwrap();
@@ -471,7 +472,7 @@ async fn a_node_without_a_listener_is_called_back() {
 
     // C cannot reach A by what B knows, says so at once, and keeps B from nothing.
     let c_at_b = b.sees(&c).await;
-    c_at_b.put(b.keeper.items.lock()[0].clone()).await.unwrap();
+    c_at_b.put(b.keeper.first()).await.unwrap();
     let error = within(c.shelf.ping_top(1)).await.unwrap_err();
     assert!(matches!(&error, RemoteError::Unreachable { .. }), "{error}");
     let text = error.to_string();
@@ -481,7 +482,7 @@ async fn a_node_without_a_listener_is_called_back() {
     // What A itself gives C can be called.
     c_at_a.put(own.clone()).await.unwrap();
     assert_eq!(c.shelf.ping_top(1).await.unwrap(), 2);
-    let unreachable = c.keeper.items.lock()[0].clone();
+    let unreachable = c.keeper.first();
     assert_eq!(unreachable, c.keeper.items.lock()[1], "one object, of which one path is a dead end");
     assert_eq!(b_at_a.ping_top(1).await.unwrap(), 2);
     drop((own, unreachable, b_at_a, c_at_a, c_at_b));

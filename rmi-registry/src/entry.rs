@@ -6,6 +6,8 @@ use rmi_core::NodeId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::clock;
+
 /// The identity of one binding of a name: random, new each time that a name is bound or rebound. It says nothing of
 /// the object and gives no right to anything.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,4 +53,11 @@ pub struct Entry {
     pub since: u64,
     /// Whether the name stays when its binding is dropped: see [`Binding::keep`](crate::Binding::keep).
     pub kept: bool,
+}
+
+impl Entry {
+    /// [`since`](Self::since) for people: `2026-11-21T06:30:33Z`.
+    pub fn since_utc(&self) -> String {
+        clock::utc(self.since)
+    }
 }

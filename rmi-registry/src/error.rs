@@ -3,13 +3,15 @@
 use rmi_core::{NodeId, RemoteError};
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
+
 /// Why a registry did not do what it was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// Somebody else has the name. [`rebind`](crate::Registry::rebind) takes it.
     #[error(
-        "the name `{name}` is bound already, to an object of node {owner} (since {since} ms of Unix time)"
+        "the name `{name}` is bound already, to an object of node {owner}, since {}", clock::utc(*since)
     )]
     AlreadyBound {
         /// The name.

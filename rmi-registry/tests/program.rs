@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rmi_core::{Node, RemoteError};
 use rmi_macros::remote;
-use rmi_registry::{BindOptions, Binding, ROOT, Registry, RegistryService, RegistryServiceProxy};
+use rmi_registry::{BindOptions, Binding, ROOT, Registry, RegistryError};
+use rmi_registry::{RegistryService, RegistryServiceProxy};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,6 +37,12 @@ fn printed(output: Output, code: i32) -> (String, String) {
     let (out, err) = (text(output.stdout), text(output.stderr));
     assert_eq!(output.status.code(), Some(code), "stdout: {out}\nstderr: {err}");
     (out, err)
+}
+
+/// A place that no other test can take while nobody listens there, as it could a port.
+fn place() -> String {
+    let file = format!("rmi-registry-{}.sock", uuid::Uuid::new_v4().simple());
+    format!("unix://{}", std::env::temp_dir().join(file).display())
 }
 
 /// `rmi-registry serve`, killed when dropped.
@@ -112,6 +119,8 @@ async fn list_lookup_and_unbind_for_people() {
     assert_eq!(field("owner"), node.id().to_string());
     assert_eq!(field("addresses"), node.addresses()[0]);
     assert_eq!(field("binding"), bindings[2].id().to_string());
+    assert_eq!(field("since"), bindings[2].entry().await.unwrap().since_utc());
+    assert_eq!(field("stays"), "as long as its binder");
 
     let (out, _) = printed(server.ask(&["unbind", "printer"]).await, 0);
     assert_eq!(out, "unbound printer\n");
@@ -177,8 +186,7 @@ async fn a_wrong_command_line_is_exit_code_2() {
 
 #[tokio::test]
 async fn a_registry_that_is_not_there_is_exit_code_3() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let nobody = format!("rmi://{free}");
+    let nobody = place();
     // A node that is no registry, something that is no node, and something that does not answer.
     let node = Node::builder().listen("tcp://127.0.0.1:0").start().await.unwrap();
     let talker = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -234,8 +242,7 @@ async fn help_tells_the_defaults_and_the_exit_codes() {
 
 #[tokio::test]
 async fn it_listens_at_several_addresses_and_tells_each() {
-    let socket = std::env::temp_dir().join(format!("rmi-registry-{}.sock", uuid::Uuid::new_v4().simple()));
-    let unix = format!("unix://{}", socket.display());
+    let unix = place();
     let mut command = command(&["serve", "--json", "--listen", "tcp://127.0.0.1:0", "--listen", &unix]);
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -247,7 +254,10 @@ async fn it_listens_at_several_addresses_and_tells_each() {
     let _bound = bind(addresses[0], &["bank"]).await;
     printed(run(&["--registry", &unix, "lookup", "bank"]).await, 0);
     stop(&mut child, "TERM").await;
-    assert!(!socket.exists(), "the socket's file is removed");
+    assert!(
+        !std::path::Path::new(unix.trim_start_matches("unix://")).exists(),
+        "the socket's file is removed"
+    );
 
     let advertised =
         Server::start(&["serve", "--listen", "tcp://127.0.0.1:0", "--advertise", "tcp://bank.example:7"])
@@ -267,8 +277,8 @@ async fn stop(child: &mut Child, signal: &str) {
 #[tokio::test]
 async fn it_stops_cleanly_on_ctrl_c_and_on_sigterm() {
     for signal in ["INT", "TERM"] {
-        let mut server = Server::new().await;
-        let at = server.address.clone();
+        let at = place();
+        let mut server = Server::start(&["serve", "--listen", &at]).await;
         let (node, bindings) = bind(&at, &["bank"]).await;
         let peer = node.connect(&at).await.unwrap();
         stop(&mut server.child, signal).await;
@@ -280,8 +290,9 @@ async fn it_stops_cleanly_on_ctrl_c_and_on_sigterm() {
         assert_eq!(err, "", "a stop that was asked for is nothing to complain about");
         drop(bindings);
         // The place is free for the next one.
-        let again = Server::start(&["serve", "--listen", &at]).await;
+        let mut again = Server::start(&["serve", "--listen", &at]).await;
         assert_eq!(printed(again.ask(&["list"]).await, 0).0, "");
+        stop(&mut again.child, signal).await;
     }
 }
 
@@ -338,6 +349,15 @@ async fn its_lease_is_what_was_asked_for() {
     // Its default would be 30 s.
     timeout(LIMIT, gone).await.expect("the name goes with the lease");
     drop(node);
+}
+
+#[tokio::test]
+async fn it_keeps_as_many_names_as_was_asked_for() {
+    let server = Server::start(&["serve", "--listen", "tcp://127.0.0.1:0", "--max-entries", "1"]).await;
+    let (node, _bindings) = bind(&server.address, &["one"]).await;
+    let registry = Registry::connect(&node, &server.address).await.unwrap();
+    let error = registry.bind("two", &BankProxy::new(Poor)).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Full { limit: 1, .. }), "{error}");
 }
 
 #[tokio::test]

@@ -152,7 +152,8 @@ async fn a_registry_leaves_nothing_behind_when_its_node_ends() {
     for graceful in [true, false] {
         let before = tasks();
         let node = listening().await;
-        let local = Registry::serve(&node);
+        // Its next look at owners would be in minutes.
+        let local = Registry::server().patience(Duration::from_secs(600)).serve(&node);
         let population = Population::default();
         let binding = local.bind("bank", &counted_bank("counted", &population)).await.unwrap();
         let theirs = connect(&address(&node)).await;

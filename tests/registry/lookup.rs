@@ -77,9 +77,9 @@ async fn a_name_that_is_not_bound_is_an_error_that_names_it_and_the_registry() {
 
 #[tokio::test]
 async fn where_there_is_no_registry_the_error_says_so() {
-    let plain = listening().await;
+    let at = place();
+    let plain = start(Node::builder().listen(&at)).await;
     let client = silent().await;
-    let at = address(&plain);
     let error = Registry::connect(&client, &at).await.unwrap_err();
     let RemoteError::NotBound { name, at: asked } = &error else { panic!("{error}") };
     assert!(name == "registry" && asked.contains(&at), "{error}");
@@ -94,7 +94,9 @@ async fn where_there_is_no_registry_the_error_says_so() {
 
 #[tokio::test]
 async fn a_handle_finds_the_registry_that_was_restarted_at_its_address() {
-    let (server, at) = registry().await;
+    let at = place();
+    let server = start(Node::builder().listen(&at)).await;
+    Registry::serve(&server);
     let owner = listening().await;
     let handle = Registry::connect(&owner, &at).await.unwrap();
     let binding = handle.bind("bank", &bank("before")).await.unwrap();

@@ -19,6 +19,12 @@ async fn registry() -> (Node, String) {
     (node, at)
 }
 
+/// A place that no other test can take while nobody listens there, as it could a port.
+fn place() -> String {
+    let file = format!("rmi-{}.sock", uuid::Uuid::new_v4().simple());
+    format!("unix://{}", std::env::temp_dir().join(file).display())
+}
+
 /// A handle of the registry at `at`, in a node of its own.
 async fn connect(at: &str) -> Registry {
     Registry::connect(&silent().await, at).await.unwrap()

@@ -71,8 +71,8 @@ async fn a_kept_name_goes_before_the_patience_is_over_when_another_node_has_the_
     let server = listening().await;
     let patience = Duration::from_secs(9);
     let near = Registry::server().patience(patience).serve(&server);
-    let owner = listening().await;
-    let place = address(&owner);
+    let place = place();
+    let owner = start(Node::builder().listen(&place)).await;
     let registry = Registry::connect(&owner, &address(&server)).await.unwrap();
     registry.bind("bank", &bank("x")).await.unwrap().keep().await.unwrap();
     drop(registry);
@@ -80,7 +80,8 @@ async fn a_kept_name_goes_before_the_patience_is_over_when_another_node_has_the_
     let _other = start(Node::builder().listen(&place)).await;
     let restarted = now();
     gone(&near, "bank").await;
-    assert!(restarted.elapsed() < patience, "gone after {:?}", restarted.elapsed());
+    // The next check or the one after it.
+    assert!(restarted.elapsed() < patience * 2 / 3, "gone after {:?}", restarted.elapsed());
 }
 
 #[tokio::test]
@@ -122,26 +123,29 @@ async fn a_kept_name_and_its_object_survive_a_broken_connection() {
 }
 
 #[tokio::test]
-async fn an_owner_that_does_not_answer_for_a_while_is_not_gone() {
+async fn an_owner_that_is_silent_for_less_than_the_patience_is_not_gone_however_often() {
     let relay = Relay::new().await;
-    // Its own lease is long: what is silent here is the owner, not the session.
+    // The leases are long: what is silent here is the owner, not the session.
     let server = start(relay.builder()).await;
-    let patience = Duration::from_secs(3);
+    let patience = Duration::from_millis(1_600);
     let near = Registry::server().patience(patience).serve(&server);
     let owner = listening().await;
     let registry = Registry::connect(&owner, &relay.address).await.unwrap();
     registry.bind("bank", &bank("x")).await.unwrap().keep().await.unwrap();
-    relay.hold();
-    let start = now();
-    while start.elapsed() < patience * 3 / 4 {
-        assert!(is_bound(&near, "bank").await, "unbound after {:?}", start.elapsed());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    relay.flow();
-    let start = now();
-    while start.elapsed() < patience * 3 / 2 {
-        assert!(is_bound(&near, "bank").await, "unbound although it answers again");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    // Each silence misses a check or two, and each pause has an answer.
+    for round in 0..4 {
+        for (silent, time) in [(true, patience * 5 / 8), (false, patience * 5 / 8)] {
+            if silent {
+                relay.hold()
+            } else {
+                relay.flow()
+            }
+            let start = now();
+            while start.elapsed() < time {
+                assert!(is_bound(&near, "bank").await, "unbound in round {round}, silent: {silent}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
     relay.hold();
     gone(&near, "bank").await;

@@ -27,6 +27,8 @@ pub enum Bug {
     ForgetDrop,
     /// Calls are not failed when their session ends.
     ForgetCalls,
+    /// A writer is not woken.
+    LoseWake,
     /// A frame is lost.
     LoseFrame,
     /// A frame arrives twice.

@@ -84,6 +84,14 @@ impl World {
                 (link.shake, link.peer) = (None, Some((id, addresses)));
                 (link.received, link.lease) = (local, peer.lease);
                 let inbound = link.inbound;
+                let crossed = |other: &crate::node::Link| {
+                    other.node == node
+                        && other.session.is_open()
+                        && other.peer.as_ref().is_some_and(|p| p.0 == id)
+                };
+                if self.links.values().any(crossed) {
+                    self.reach("two sessions between two nodes");
+                }
                 if let Some(welcome) = welcome {
                     self.send(key, &encoded(&welcome));
                 }

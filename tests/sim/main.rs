@@ -10,16 +10,21 @@ mod app;
 mod bug;
 mod dial;
 mod driver;
+mod ends;
 mod fault;
 mod handles;
 mod invariant;
 mod net;
 mod node;
+mod reader;
 mod rng;
 mod routing;
 mod run;
+mod scenario;
 mod serve;
 mod world;
+
+use std::collections::BTreeMap;
 
 use run::{calm, holds, run, stormy};
 
@@ -58,5 +63,37 @@ fn a_seed_is_a_run() {
     for seed in 0..10 {
         let (first, second) = (run(stormy(3), seed, false), run(stormy(3), seed, false));
         assert_eq!((first.digest, first.steps), (second.digest, second.steps), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_seeds_reach_what_they_must() {
+    let mut reached = BTreeMap::new();
+    for seed in 0..100 {
+        for (what, times) in run(stormy(3), seed, false).reached {
+            *reached.entry(what).or_insert(0) += times;
+        }
+    }
+    println!("{reached:#?}");
+    for what in [
+        "a Dirty",
+        "a Held",
+        "a Gone",
+        "a Clean",
+        "a Clean that crosses a reference",
+        "a reference that comes home",
+        "references in a message of several frames",
+        "a result of a third node",
+        "an entry that asks again",
+        "an owner out of reach",
+        "another node at the address",
+        "a broken connection",
+        "a lease that ends",
+        "a Bye",
+        "a call over a limit",
+        "a full ring",
+        "two sessions between two nodes",
+    ] {
+        assert!(reached.get(what).is_some_and(|times| *times >= 3), "{what}: {:?} times", reached.get(what));
     }
 }

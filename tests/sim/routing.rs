@@ -238,6 +238,7 @@ impl World {
             match self.amend(key, |session| session.ask_again(import.object, weak, debts)) {
                 Some(Ok(pay)) => {
                     import.way.set(Way::Link(key));
+                    self.reach("an entry that asks again");
                     self.note(|| format!("n{} asks again for {} in link {key}", import.node, import.object));
                     self.pay(pay);
                     return Ok(key);

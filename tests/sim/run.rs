@@ -1,5 +1,6 @@
 //! Runs of seeds: how many, how they are replayed, and what a planted bug must lead to.
 
+use std::collections::BTreeMap;
 use std::env;
 
 use crate::bug::Bug;
@@ -30,6 +31,8 @@ pub struct Report {
     pub steps: u64,
     pub planted: u32,
     pub trace: Vec<String>,
+    /// How often something came about that a simulation must reach.
+    pub reached: BTreeMap<&'static str, u64>,
 }
 
 /// One run: chance, then healing, then rest.
@@ -37,8 +40,8 @@ pub fn run(config: Config, seed: u64, traced: bool) -> Report {
     let mut world = World::new(config, seed, traced);
     while world.actions > 0 && world.step(u64::MAX) {}
     world.rest();
-    let World { violation, digest, steps, planted, trace, .. } = world;
-    Report { violation, digest, steps, planted, trace: trace.unwrap_or_default() }
+    let World { violation, digest, steps, planted, trace, reached, .. } = world;
+    Report { violation, digest, steps, planted, trace: trace.unwrap_or_default(), reached }
 }
 
 impl World {
@@ -82,7 +85,7 @@ pub fn holds(test: &str, config: &Config) {
         steps += report.steps;
         if let Some(violation) = report.violation {
             panic!(
-                "{violation:?}\nreplay: RMI_SIM_SEED={seed} cargo test --test sim {test} -- --exact --nocapture"
+                "{violation}\nreplay: RMI_SIM_SEED={seed} cargo test --test sim {test} -- --exact --nocapture"
             );
         }
     }
@@ -98,7 +101,7 @@ pub fn catches(config: Config, bug: Bug, invariant: Invariant) {
         let report = run(config.clone(), seed, false);
         planted += report.planted;
         if let Some(violation) = report.violation {
-            println!("{bug:?} is caught by seed {seed}: {violation:?}");
+            println!("{bug:?} is caught by seed {seed}: {violation}");
             return;
         }
     }

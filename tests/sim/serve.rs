@@ -65,6 +65,9 @@ pub struct Running {
     pub behaviour: Behaviour,
 }
 
+/// A message with its references and its payload.
+type Whole = ((Head, Vec<Proxy>), Bytes);
+
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -234,11 +237,7 @@ impl World {
 
     // ---- served ----
 
-    pub fn message(
-        &mut self,
-        key: SessionKey,
-        whole: Result<Option<((Head, Vec<Proxy>), Bytes)>, FragmentError>,
-    ) {
+    pub fn message(&mut self, key: SessionKey, whole: Result<Option<Whole>, FragmentError>) {
         let whole = match whole {
             Ok(Some(whole)) => whole,
             Ok(None) => return,

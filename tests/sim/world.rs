@@ -106,6 +106,8 @@ pub struct World {
     /// A hash of everything that was delivered: two runs of one seed are equal.
     pub digest: u64,
     pub steps: u64,
+    /// What came about, and how often.
+    pub reached: BTreeMap<&'static str, u64>,
     /// How often a planted bug did something.
     pub planted: u32,
     /// The last call to each object that was started, of each link.
@@ -158,6 +160,7 @@ impl World {
             trace: traced.then(Vec::new),
             digest: 0,
             steps: 0,
+            reached: BTreeMap::new(),
             planted: 0,
             started: BTreeMap::new(),
             call_pins: Vec::new(),
@@ -267,6 +270,10 @@ impl World {
         self.collected.borrow().contains(&object.to_bytes())
     }
 
+    pub fn reach(&mut self, what: &'static str) {
+        *self.reached.entry(what).or_insert(0) += 1;
+    }
+
     pub fn note(&mut self, text: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{:>10} {}", self.now, text()));
@@ -318,6 +325,7 @@ impl World {
     /// Everything that happens in the next `millis` of the world.
     pub fn run_for(&mut self, millis: u64) {
         let until = self.now + millis * 1000;
+        self.take_notices();
         while self.step(until) {}
     }
 

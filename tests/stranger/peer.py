@@ -11,87 +11,19 @@ from collections import deque
 import msgpack
 import wire
 from msgpack import Index, Malformed
-from wire import ACK, BYE, CALL, CLEAN, DIRTY, FAULT, GONE, HELD, HELLO, MORE, OK, PING, PONG, REFUSED, REPLY, ROOT
-from wire import ABORT, DEFAULTS, ERR, NOBODY, UNPIN, UNSUPPORTED, WELCOME, fnv1a, frame
+from objects import Entry, Err, Fault, Gone, Reference, Servant, names_of
+from wire import ACK, BYE, CALL, DEFAULTS, DIRTY, ERR, FAULT, GONE, HELD, HELLO, MORE, NOBODY, OK, PING, PONG, REFUSED, REPLY
+from wire import ROOT, UNPIN, UNSUPPORTED, WELCOME, fnv1a, frame
 
 DESCRIBE = fnv1a("rmi.Object/describe")
 LIMIT = 10
 
 
-class Err(Exception):
-    """A method returned an error: status 1."""
-
-
-class Fault(Exception):
-    """A call failed outside of its method: status 2."""
-
-    def __init__(self, fields):
-        super().__init__(fields)
-        self.kind, self.fields = fields["kind"], fields
-
-
-class Gone(Exception):
-    """The session is over."""
-
-
-class Servant:
-    """An own object: the functions of an interface by name. `kept`: held locally (7.8)."""
-
-    def __init__(self, node, interface, ancestors=(), **methods):
-        self.id, self.interface, self.ancestors, self.methods = os.urandom(16), interface, ancestors, methods
-        self.kept = True
-        self.calls = []
-        node.objects[self.id] = self
-
-
-class Entry:
-    """An import entry (7.2): of an object of the peer of one session."""
-
-    def __init__(self, session, object):
-        self.session, self.object = session, object
-        self.confirmed = self.asked = self.broken = False
-        self.references = self.pins = 0
-        self.owed = []
-
-    def settle(self):
-        """What must be said when something has changed."""
-        if self.confirmed or self.broken:
-            owed, self.owed = self.owed, []
-            for session, transfer in owed:
-                session.send(frame(UNPIN, transfer=transfer), quietly=True)
-        unused = self.references == 0 and self.pins == 0
-        if unused and self.session.entries.get(self.object) is self and (self.confirmed or self.broken):
-            del self.session.entries[self.object]
-            if self.confirmed:
-                self.session.send(frame(CLEAN, object=self.object, upto=self.session.received), quietly=True)
-
-
-class Reference:
-    """One reference that is held. `drop` it."""
-
-    def __init__(self, entry, interface):
-        self.entry, self.interface, self.kept = entry, interface, False
-        entry.references += 1
-
-    def call(self, method, *arguments, interface=None, **options):
-        return self.entry.session.call(self, interface or self.interface, method, arguments, **options)
-
-    def describe(self):
-        return self.entry.session.call(self, "rmi.Object", "describe", ())
-
-    def clone(self):
-        return Reference(self.entry, self.interface)
-
-    def drop(self):
-        self.entry.references -= 1
-        self.entry.settle()
-
-
 class Node:
-    def __init__(self, lease=10_000, limits=None, host=None):
+    def __init__(self, lease=60_000, limits=None, host=None):
         self.id, self.host = os.urandom(16), int.from_bytes(os.urandom(8), "big") if host is None else host
         self.lease, self.limits = lease, {**DEFAULTS, **(limits or {})}
-        self.objects, self.sessions, self.input = {}, [], bytearray()
+        self.objects, self.roots, self.sessions, self.input = {}, {}, [], bytearray()
 
     def hello(self, **changes):
         fields = dict(
@@ -153,20 +85,35 @@ class Session:
     def __init__(self, node, address, hello):
         self.node, self.address, self.hello, self.line = node, address, hello, wire.Line(address)
         self.line.send_bytes(wire.PREFACE + wire.encode(hello))
-        self.welcome = self.line.receive()
+        self.acceptor = False
+        self.welcome = self.shake_hands()
         if self.welcome is None or self.welcome.kind == REFUSED:
             self.open = False
             return
-        assert self.welcome.kind == WELCOME and self.welcome.version == 1, self.welcome
         self.open, self.peer, self.limits = True, self.welcome.node, self.welcome.limits
         self.lease = min(hello.lease, self.welcome.lease) / 1000
         self.sent = self.received = self.told = self.acknowledged = 0
         self.unacknowledged, self.ring, self.stamps = deque(), 0, {}
         self.quiet = self.deaf = self.withhold = False  # sends nothing by itself; sends no Acks; answers no one's Dirty
-        self.last_sent = self.proven = time.monotonic()
+        self.last_ping = self.proven = time.monotonic()
         self.next_call = self.next_transfer = self.next_stamp = 1
         self.calls, self.partial, self.entries, self.pins, self.listed = {}, {}, {}, {}, {}
         self.unsupported, self.seen, self.bye = [], [], None
+        self.probes = set()  # objects after which a test asks without an entry
+
+    def shake_hands(self):
+        """Welcome or Refused; or the Hello of the other end of a pipe, if this side is the acceptor (2.3)."""
+        answer = self.line.receive()
+        if answer is not None and answer.kind == HELLO:
+            self.acceptor = self.hello.flags == 1 and answer.flags == 1 and self.node.id < answer.node
+            if self.acceptor:
+                mine = {name: getattr(self.hello, name) for name in ("node", "lease", "limits", "host", "process")}
+                token = dict(version=1, session=os.urandom(16), token=os.urandom(16), addresses=[])
+                self.line.send(frame(WELCOME, **mine, **token))
+                return answer
+            answer = self.line.receive()
+        assert answer is None or answer.kind == REFUSED or (answer.kind, answer.version) == (WELCOME, 1), answer
+        return answer
 
     # ---- sending ----
 
@@ -184,7 +131,6 @@ class Session:
             self.unacknowledged.append((self.sent, size, time.monotonic()))
         else:
             data = wire.encode(value)
-        self.last_sent = time.monotonic()
         try:
             self.line.send_bytes(data)
         except ConnectionError:
@@ -251,12 +197,12 @@ class Session:
     def call(self, reference, interface, method, arguments, **options):
         return self.answer(self.begin(reference.entry.object, interface, method, arguments), **options)
 
-    def begin(self, object, interface, method, arguments, **changes):
+    def begin(self, object, interface, name, arguments, **changes):
         """Sends a call; returns its number."""
         payload, table, own = self.marshal(list(arguments))
         call, self.next_call = self.next_call, self.next_call + 1
         self.calls[call] = None
-        fields = dict(call=call, target=(0, object), method=fnv1a(f"{interface}/{method}"), table=table)
+        fields = dict(call=call, target=(0, object), method=fnv1a(f"{interface}/{name}"), table=table)
         self.send_message(frame(CALL, **{**fields, **changes}), payload, own)
         return call
 
@@ -297,8 +243,8 @@ class Session:
         if self.received > self.told and not (self.deaf or self.quiet):
             self.told = self.received
             self.send(frame(ACK, n=self.told))
-        if now - self.last_sent > self.lease / 3 and not self.quiet:
-            self.stamps[self.next_stamp] = now
+        if now - max(self.proven, self.last_ping) > self.lease / 3 and not self.quiet:
+            self.stamps[self.next_stamp] = self.last_ping = now
             self.send(frame(PING, stamp=self.next_stamp))
             self.next_stamp += 1
         if now > self.proven + self.lease - self.lease / 32:
@@ -318,7 +264,9 @@ class Session:
             case wire.PONG:
                 self.proven = max(self.proven, self.stamps.pop(value.stamp))
             case wire.ROOT:
-                self.reply(value.call, FAULT, {"kind": "NotBound", "name": value.name, "at": "a stranger"})
+                found = self.node.roots.get(value.name)
+                missing = {"kind": "NotBound", "name": value.name, "at": "a stranger"}
+                self.reply(value.call, *((OK, found) if found else (FAULT, missing)))
             case wire.CALL | wire.REPLY:
                 value.references = [self.arrive(value.table, of) for of in value.table.references]
                 value.chunks, value.left = [], value.size
@@ -335,6 +283,8 @@ class Session:
                     self.listed.setdefault(value.object, 0)
                 self.send(frame(HELD if alive else GONE, object=value.object))
             case wire.HELD | wire.GONE:
+                if value.object in self.probes:
+                    return
                 entry = self.entries[value.object]
                 assert entry.asked, "nobody asked"
                 entry.asked, entry.confirmed, entry.broken = False, value.kind == HELD, value.kind == GONE
@@ -403,7 +353,7 @@ class Session:
     def serve(self, call, payload):
         status, answer = FAULT, None
         servant = self.node.objects.get(call.target[1])
-        methods = {} if servant is None else {fnv1a(f"{name}"): run for name, run in names_of(servant).items()}
+        methods = {} if servant is None else {fnv1a(name): run for name, run in names_of(servant).items()}
         here = {"node": self.node.id}
         if servant is None:
             answer = {"kind": "NoSuchObject", **here, "object": call.target[1].hex()[:8]}
@@ -461,18 +411,3 @@ class Session:
             last = value
         self.end()
         return last
-
-
-def names_of(servant):
-    """Everything it answers, by the text of which the hash is the method (4.2, 4.9)."""
-    names = {f"{servant.interface}/{name}": run for name, run in servant.methods.items()}
-    for ancestor in servant.ancestors:
-        names.update({f"{ancestor}/{name}": run for name, run in servant.methods.items()})
-    names["rmi.Object/describe"] = lambda: describe(servant)
-    return names
-
-
-def describe(servant):
-    argument = {"name": "n", "ty": "u64"}
-    methods = [{"name": name, "docs": "", "arguments": [argument], "returns": ""} for name in servant.methods]
-    return {"name": servant.interface, "docs": "", "ancestors": list(servant.ancestors), "methods": methods}

@@ -228,6 +228,7 @@ class Line:
         self.socket = socket.create_connection((host, int(port)), timeout=10)
         self.buffer = bytearray()
         self.preface = None
+        self.count = 0
         self.ended = False
 
     def send(self, *frames):
@@ -264,6 +265,7 @@ class Line:
             return None
         value = decode(bytes(self.buffer[4 : 4 + length]))
         value.bytes = 4 + length
+        self.count += 1
         del self.buffer[: 4 + length]
         return value
 

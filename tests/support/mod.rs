@@ -39,6 +39,14 @@ pub(crate) fn address(node: &Node) -> String {
     node.addresses()[0].clone()
 }
 
+/// Two nodes, and the proxy at the second one of an object that the first one has published.
+pub(crate) async fn served<I: rmi::Interface>(proxy: rmi::Proxy<I>) -> (Node, Node, rmi::Proxy<I>) {
+    let (server, client) = (listening().await, silent().await);
+    server.publish("it", &proxy);
+    let remote = client.root(&address(&server), "it").await.unwrap();
+    (server, client, remote)
+}
+
 /// Awaits something that must not hang.
 #[track_caller]
 pub(crate) fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {

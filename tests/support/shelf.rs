@@ -89,6 +89,11 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
+    /// The reference that was put first.
+    pub(crate) fn first(&self) -> ItemProxy {
+        self.items.lock()[0].clone()
+    }
+
     fn the_top(&self) -> Result<ItemProxy> {
         let missing = RemoteError::NotBound { name: "the top".into(), at: "an empty shelf".into() };
         self.items.lock().last().cloned().ok_or(missing)

@@ -17,9 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::RemoteError;
 use crate::id::NodeId;
 use crate::invoke::any::AnyProxy;
-
-/// The deepest nesting of arrays, maps and options in a payload.
-const MAX_DEPTH: usize = 128;
+use crate::invoke::depth;
 
 /// The MessagePack extension type of a reference.
 const REFERENCE: i8 = 1;
@@ -176,7 +174,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<(Bytes, Vec<Any
 pub(crate) fn decode<T: DeserializeOwned>(payload: &[u8], references: Vec<AnyProxy>) -> Result<T, String> {
     let scope = Scope::enter(&DECODING, references);
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
-    deserializer.set_max_depth(MAX_DEPTH);
+    deserializer.set_max_depth(depth::MAX_DEPTH + 1);
     let value = T::deserialize(&mut deserializer).map_err(|error| error.to_string());
     drop(scope);
     value
@@ -255,7 +253,7 @@ impl<'a> Incoming<'a> {
         let (skip, left) = header.unwrap_or((0, 0));
         let rest = payload.get(skip..).unwrap_or_default();
         let mut deserializer = rmp_serde::Deserializer::from_read_ref(rest);
-        deserializer.set_max_depth(MAX_DEPTH);
+        deserializer.set_max_depth(depth::MAX_DEPTH + 1);
         Self { owner, references, left, deserializer, malformed: header.is_none() }
     }
 

@@ -15,6 +15,7 @@
 
 mod any;
 mod call;
+mod depth;
 mod interface;
 mod marshal;
 mod object;

@@ -29,40 +29,65 @@ pub trait Skeleton: Send + Sync + 'static {
 ///
 /// While it is listed for a peer or a local proxy lives, somebody holds the `Arc`; the table of a node holds a
 /// weak handle. When the last `Arc` goes, the tables forget it and the servant is dropped.
-pub struct Object<S: ?Sized = dyn Skeleton> {
+pub type Object = dyn LocalObject;
+
+/// What an [`Object`] can do, whatever its skeleton is.
+///
+/// A trait rather than a struct with an unsized field, so that lints for keys of maps do not look into it: a proxy's
+/// hash and equality never change.
+pub trait LocalObject: Send + Sync {
+    /// The object's identity, made when it is first asked for.
+    fn id(&self) -> ObjectId;
+    /// The skeleton.
+    fn skeleton(&self) -> &dyn Skeleton;
+    /// What all objects have.
+    #[doc(hidden)]
+    fn identity(&self) -> &Identity;
+}
+
+/// The identity of a local object, and who knows it.
+#[derive(Default)]
+pub struct Identity {
     id: OnceLock<ObjectId>,
     /// The nodes that export the object: none before its first travel, usually one.
     homes: Mutex<Vec<Weak<dyn ExportTable>>>,
+}
+
+struct Skeletal<S> {
+    // First: the tables forget the object before its servant is dropped.
+    identity: Identity,
     skeleton: S,
 }
 
-impl<S: Skeleton> Object<S> {
-    /// A new object: nobody knows it yet.
-    pub fn new(skeleton: S) -> Self {
-        Self { id: OnceLock::new(), homes: Mutex::new(Vec::new()), skeleton }
+impl<S: Skeleton> LocalObject for Skeletal<S> {
+    fn id(&self) -> ObjectId {
+        *self.identity.id.get_or_init(ObjectId::random)
+    }
+
+    fn skeleton(&self) -> &dyn Skeleton {
+        &self.skeleton
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 }
 
-impl Object {
-    /// The object's identity, made when it is first asked for.
-    pub fn id(&self) -> ObjectId {
-        *self.id.get_or_init(ObjectId::random)
-    }
-
-    /// The skeleton.
-    pub fn skeleton(&self) -> &dyn Skeleton {
-        &self.skeleton
+impl dyn LocalObject {
+    /// A new object: nobody knows it yet.
+    pub(crate) fn new(skeleton: impl Skeleton) -> Arc<Self> {
+        Arc::new(Skeletal { identity: Identity::default(), skeleton })
     }
 
     /// The servant as an interface that it was made with, or an ancestor of that.
     pub(crate) fn facet<L: ?Sized + 'static>(&self) -> Option<Arc<L>> {
-        let facet = self.skeleton.facet(TypeId::of::<L>())?;
+        let facet = self.skeleton().facet(TypeId::of::<L>())?;
         facet.downcast::<Arc<L>>().ok().map(|arc| *arc)
     }
 
     /// Remembers that `table` exports the object. False: it did already.
     pub(crate) fn export_at(&self, table: &Arc<dyn ExportTable>) -> bool {
-        let mut homes = self.homes.lock();
+        let mut homes = self.identity().homes.lock();
         let known = homes.iter().any(|home| std::ptr::addr_eq(home.as_ptr(), Arc::as_ptr(table)));
         if !known {
             homes.reserve_exact(1);
@@ -73,32 +98,31 @@ impl Object {
 
     /// The first node that exports the object.
     pub(crate) fn home(&self) -> Option<NodeId> {
-        self.homes.lock().iter().find_map(|home| home.upgrade()).map(|home| home.node())
+        self.identity().homes.lock().iter().find_map(Weak::upgrade).map(|home| home.node())
     }
 
     /// Whether this is the object that others know as `object` of `owner`.
     pub(crate) fn is_known_as(&self, owner: NodeId, object: ObjectId) -> bool {
-        self.id.get() == Some(&object)
-            && self.homes.lock().iter().filter_map(Weak::upgrade).any(|home| home.node() == owner)
+        let Identity { id, homes } = self.identity();
+        id.get() == Some(&object)
+            && homes.lock().iter().filter_map(Weak::upgrade).any(|home| home.node() == owner)
     }
 }
 
-impl<S: ?Sized> Drop for Object<S> {
+impl Drop for Identity {
     fn drop(&mut self) {
         if let Some(id) = self.id.get() {
-            for home in self.homes.get_mut().drain(..) {
-                if let Some(home) = home.upgrade() {
-                    home.forget(*id);
-                }
+            for home in self.homes.get_mut().drain(..).filter_map(|home| home.upgrade()) {
+                home.forget(*id);
             }
         }
     }
 }
 
-impl fmt::Debug for Object {
+impl fmt::Debug for dyn LocalObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Object({}", self.skeleton.descriptor().name)?;
-        if let Some(id) = self.id.get() {
+        write!(f, "Object({}", self.skeleton().descriptor().name)?;
+        if let Some(id) = self.identity().id.get() {
             write!(f, " #{id}")?;
         }
         f.write_str(")")

@@ -51,7 +51,7 @@ impl<I: Interface> Proxy<I> {
     where
         I: Implements<T>,
     {
-        let object = Arc::new(Object::new(I::skeleton(servant.clone())));
+        let object = Object::new(I::skeleton(servant.clone()));
         Self { inner: Inner::Local { object, servant: I::erase(servant) }, timeout: None }
     }
 

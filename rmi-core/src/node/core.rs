@@ -97,6 +97,16 @@ impl Core {
         }
     }
 
+    /// Runs the task of a link that is to be opened. If the runtime is gone, and the node with it, the link is closed:
+    /// nobody may wait for it.
+    pub(crate) fn spawn_link(&self, link: &Arc<Link>, task: impl Future<Output = ()> + Send + 'static) {
+        let unstarted = Unstarted(Some(link.clone()));
+        self.spawn(async move {
+            unstarted.disarm();
+            task.await;
+        });
+    }
+
     /// Runs a call of a servant; it ends with the link.
     pub(crate) fn spawn_call(&self, link: &Link, call: impl Future<Output = ()> + Send + 'static) {
         let mut running = link.running.lock();
@@ -166,7 +176,7 @@ impl Core {
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
         drop(replaced);
-        self.spawn(crate::node::dial::to_owner(link.clone(), owner, addresses.clone(), attempt));
+        self.spawn_link(&link, crate::node::dial::to_owner(link.clone(), owner, addresses.clone(), attempt));
         self.close_if_stopped(&link);
         Ok(link)
     }
@@ -185,7 +195,7 @@ impl Core {
         let replaced = links.to_address.insert(address.clone(), link.clone());
         drop(links);
         drop(replaced);
-        self.spawn(crate::node::dial::to_address(link.clone(), address.clone()));
+        self.spawn_link(&link, crate::node::dial::to_address(link.clone(), address.clone()));
         self.close_if_stopped(&link);
         Ok(link)
     }
@@ -297,6 +307,24 @@ impl Core {
             None => Target::Remote(Import::new(self, self.id, id, [].into(), Way::Gone)),
         };
         AnyProxy::new(target, interface)
+    }
+}
+
+/// A link whose task has not run yet.
+struct Unstarted(Option<Arc<Link>>);
+
+impl Unstarted {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.take() {
+            link.core.stop.send_replace(true);
+            link.close(Reason::Stopped);
+        }
     }
 }
 

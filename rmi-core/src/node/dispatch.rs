@@ -230,7 +230,7 @@ fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answer, String>
                 session.reply(call, status, answer.payload, references);
                 Ok(())
             }
-            Err(failure) => Err((format!("{failure:?}"), references)),
+            Err(failure) => Err((failure.to_string(), references)),
         })
         // The references are dropped here, unlocked.
         .map_err(|(reason, _references)| reason)

@@ -11,7 +11,7 @@ use crate::node::link::{Link, Reason, Stage};
 use crate::node::{clock, dispatch};
 use crate::session::{Handshake, HandshakeError, Opened, Role, SessionError, Timeout};
 use crate::transport::Stream;
-use crate::wire::{self, Frame, Limits, PREFACE, Refused, RefusedCode};
+use crate::wire::{self, Frame, Limits, PREFACE, Refused, RefusedCode, WireError};
 
 /// The longest frame before the limits are known (PROTOCOL 2.2).
 const MAX_FIRST_FRAME: usize = 65_536;
@@ -79,10 +79,8 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
             first.put(output.frames);
         }
     }
-    // A stream may keep what it is given until it is flushed, as stdout does.
-    writer.write_all(&first).await.map_err(broken)?;
-    writer.flush().await.map_err(broken)?;
     let mut buffer = BytesMut::new();
+    send(&mut writer, &first, &mut reader, &mut buffer).await.map_err(broken)?;
     while buffer.len() < PREFACE.len() {
         read_some(&mut reader, &mut buffer).await.map_err(broken)?;
         let got = buffer.len().min(PREFACE.len());
@@ -102,15 +100,22 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
         };
         let step = match frame {
             Ok(frame) => shake.handle(frame, clock::now(), || admit(link)),
-            Err(error) => Err(HandshakeError::Refuse(RefusedCode::Malformed, error.to_string())),
+            Err(error) => {
+                // 1.5, 9.3.
+                let code = match error {
+                    WireError::UnsupportedOption(_) => RefusedCode::UnsupportedOption,
+                    _ => RefusedCode::Malformed,
+                };
+                Err(HandshakeError::Refuse(code, error.to_string()))
+            }
         };
         match step {
             Ok(None) => {}
             Ok(Some(Opened { peer, welcome })) => {
                 let (node, addresses) = (peer.node, peer.addresses.clone().into());
                 if let Some(welcome) = welcome {
-                    writer.write_all(&encoded(&welcome)).await.map_err(broken)?;
-                    writer.flush().await.map_err(broken)?;
+                    let welcome = encoded(&welcome);
+                    send(&mut writer, &welcome, &mut reader, &mut buffer).await.map_err(broken)?;
                 }
                 link.set_peer(node, addresses);
                 if !link.with(|session| session.open(clock::now(), peer)) {
@@ -153,13 +158,20 @@ async fn refuse(error: HandshakeError, writer: &mut Writer) -> NoSession {
         HandshakeError::Refused(_, text) => NoSession::Failed(Reason::Refused(text)),
         HandshakeError::Misbehaved(text) => NoSession::Failed(Reason::Violation(text.into())),
         HandshakeError::Refuse(code, text) => {
-            let refused = Frame::Refused(Refused { code, text: text.clone() });
-            // It is going to be closed anyway.
-            let _ = writer.write_all(&encoded(&refused)).await;
-            let _ = writer.shutdown().await;
+            say_last(Frame::Refused(Refused { code, text: text.clone() }), writer).await;
             NoSession::Failed(Reason::Violation(text))
         }
+        HandshakeError::NothingToResume => {
+            say_last(Frame::Expired, writer).await;
+            NoSession::Failed(Reason::Refused("there are no sessions to resume".into()))
+        }
     }
+}
+
+/// Says a last word. The connection is going to be closed, whether it leaves or not.
+async fn say_last(frame: Frame, writer: &mut Writer) {
+    let _ = writer.write_all(&encoded(&frame)).await;
+    let _ = writer.shutdown().await;
 }
 
 fn encoded(frame: &Frame) -> Bytes {
@@ -174,6 +186,30 @@ fn random() -> [u8; 16] {
 
 fn random_token() -> Vec<u8> {
     [random(), random()].concat()
+}
+
+/// Writes, and reads meanwhile: a stream may hold less than what both sides say at first. It may also keep what it is
+/// given until it is flushed, as stdout does.
+async fn send(
+    writer: &mut Writer,
+    bytes: &[u8],
+    reader: &mut Reader,
+    buffer: &mut BytesMut,
+) -> io::Result<()> {
+    let writing = async {
+        writer.write_all(bytes).await?;
+        writer.flush().await
+    };
+    tokio::pin!(writing);
+    let mut ended = false;
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut writing => return written,
+            // Whoever waits for the next frame meets the end again.
+            read = read_some(reader, buffer), if !ended && buffer.len() < MAX_FIRST_FRAME => ended = read.is_err(),
+        }
+    }
 }
 
 async fn read_some(reader: &mut Reader, buffer: &mut BytesMut) -> io::Result<()> {

@@ -38,6 +38,7 @@ struct Owner(Arc<Core>);
 impl Drop for Owner {
     fn drop(&mut self) {
         let core = &self.0;
+        let ends = EndLinks(core.clone());
         if core.stop.send_replace(true) {
             return;
         }
@@ -45,7 +46,23 @@ impl Drop for Owner {
         let roots = std::mem::take(&mut *core.roots.lock());
         drop(roots);
         let text = format!("node {} was dropped", core.id);
-        core.runtime.spawn(wind_up(core.clone(), 2, text, Duration::from_millis(200)));
+        let core = core.clone();
+        core.runtime.clone().spawn(async move {
+            wind_up(core, 2, text, Duration::from_millis(200)).await;
+            drop(ends);
+        });
+    }
+}
+
+/// Ends all links, also if nobody runs the tasks that would: links and their node hold each other.
+struct EndLinks(Arc<Core>);
+
+impl Drop for EndLinks {
+    fn drop(&mut self) {
+        for link in self.0.all_links() {
+            link.close(Reason::Stopped);
+            link.finish();
+        }
     }
 }
 
@@ -156,7 +173,7 @@ impl Node {
         }
         let link = Link::new(core, "the other end of an attached stream".into(), Origin::Attached);
         core.add_link(&link);
-        core.spawn(driver::run(link.clone(), Stream::new(io), Role::Attach));
+        core.spawn_link(&link, driver::run(link.clone(), Stream::new(io), Role::Attach));
         core.close_if_stopped(&link);
         self.opened(link).await
     }

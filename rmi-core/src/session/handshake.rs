@@ -62,6 +62,8 @@ pub enum HandshakeError {
     Refuse(RefusedCode, String),
     /// Another node than the one meant.
     WrongNode(NodeId),
+    /// The peer wants to resume a session: Expired must still be sent (8).
+    NothingToResume,
     /// The peer said something that does not belong into a handshake.
     Misbehaved(&'static str),
 }
@@ -123,6 +125,7 @@ impl Handshake {
     ) -> Result<Option<Opened>, HandshakeError> {
         match frame {
             Frame::Hello(hello) => self.hello(hello, now, admit),
+            Frame::Resume(_) if self.role == Role::Accept => Err(HandshakeError::NothingToResume),
             Frame::Welcome(welcome) if self.role != Role::Accept => self.welcome(welcome),
             Frame::Refused(Refused { code, text }) if self.role != Role::Accept => {
                 Err(HandshakeError::Refused(code, text))

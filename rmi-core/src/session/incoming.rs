@@ -287,7 +287,7 @@ impl<H: Handles> Session<H> {
         mut make: impl FnMut(ObjectId) -> (H::Import, H::Weak),
     ) -> Result<Vec<Arrived<H>>, SessionError> {
         let mut arrived = Vec::with_capacity(table.references.len());
-        let peer = self.peer.as_ref().map(|peer| peer.node);
+        let Some(peer) = &self.peer else { return violation("a message before the handshake was over") };
         for reference in table.references {
             let object = reference.object;
             let Some(interface) = table.interfaces.get(reference.interface as usize).cloned() else {
@@ -310,10 +310,13 @@ impl<H: Handles> Session<H> {
                     let Some(node) = table.nodes.get(index as usize) else {
                         return violation("a reference names a node that is not in its table");
                     };
-                    if node.node == self.me || Some(node.node) == peer {
+                    if node.node == self.me || node.node == peer.node {
                         return violation("a reference names the sender or the receiver as a third node");
                     }
-                    let (owner, addresses) = (node.node, node.addresses.clone());
+                    // Whatever it says: what is local there is not what is local here (5.6).
+                    let makes_sense = |address: &&String| peer.locality.may_give(address, &self.here);
+                    let addresses = node.addresses.iter().filter(makes_sense).cloned().collect();
+                    let owner = node.node;
                     Arrived::Third { owner, addresses, object, debt, interface }
                 }
             });

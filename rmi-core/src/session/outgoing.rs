@@ -2,6 +2,7 @@
 //! lists and queues.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -99,6 +100,17 @@ pub enum Failure {
     },
     /// Over a limit of this side.
     Overloaded(&'static str),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { what, size, limit } => {
+                write!(f, "{what} of {size} is over the limit of {limit}")
+            }
+            Self::Overloaded(what) => f.write_str(what),
+        }
+    }
 }
 
 /// What is to be written to the connection, in this order.

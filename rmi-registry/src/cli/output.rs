@@ -59,7 +59,7 @@ pub(crate) fn details(entry: &Entry) -> String {
         ("owner", entry.owner.to_string()),
         ("addresses", addresses),
         ("binding", entry.id.to_string()),
-        ("since", format!("{} ms of Unix time", entry.since)),
+        ("since", entry.since_utc()),
         ("stays", kept.into()),
     ];
     fields.iter().map(|(field, value)| format!("{field:<9}  {value}\n")).collect()

@@ -4,11 +4,14 @@ mod l1;
 mod l2;
 mod l3;
 mod l4;
+mod progress;
 mod s1;
 mod s2;
 mod s3;
 mod s4;
 mod s5;
+
+use std::fmt;
 
 use rmi_core::ObjectId;
 use rmi_core::internal::gc::SessionKey;
@@ -16,6 +19,7 @@ use rmi_core::internal::wire::{Frame, Owner, Table, TableReference};
 
 use crate::world::World;
 
+pub use progress::closed;
 pub use s4::delivered;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub enum Invariant {
     L4,
     /// No honest node ever breaks the protocol.
     Protocol,
-    /// The run ends.
+    /// What is due is done, and the run ends.
     Progress,
 }
 
@@ -44,6 +48,12 @@ pub struct Violation {
     pub at: u64,
 }
 
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} after {} us: {}", self.invariant, self.at, self.text)
+    }
+}
+
 impl World {
     /// Checks what must hold after every step.
     pub fn check(&mut self) {
@@ -52,6 +62,7 @@ impl World {
         s3::check(self);
         s5::check(self);
         l2::check(self);
+        progress::check(self);
     }
 
     /// Checks what must hold when nothing is held any more and time has passed. True: it does.

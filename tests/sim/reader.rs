@@ -1,0 +1,218 @@
+//! The reader's side of a link: frames arrive, sessions say what is to be done. It mirrors `node/dispatch.rs`.
+
+use bytes::BytesMut;
+use rmi_core::internal::gc::SessionKey;
+use rmi_core::internal::session::{Event as SessionEvent, Head, SessionError};
+use rmi_core::internal::wire::{self, Frame};
+
+use crate::bug::Bug;
+use crate::handles::{Sim, Way};
+use crate::invariant::{Invariant, delivered};
+use crate::net::Flying;
+use crate::node::Reason;
+use crate::world::{Event, World};
+
+impl World {
+    pub fn deliver(&mut self, conn: usize, from: usize) {
+        let (sender, receiver) = (self.conns[conn].ends[from], self.conns[conn].ends[1 - from]);
+        let paused = self.paused.contains(&(sender.node, receiver.node));
+        let bug = self.config.bug;
+        let pipe = &mut self.conns[conn].pipes[from];
+        if paused {
+            if let Some(flying) = pipe.flying.iter_mut().find(|flying| !flying.due) {
+                flying.due = true;
+            }
+            return;
+        }
+        if bug == Some(Bug::SpawnedClean) && pipe.flying.len() > 1 {
+            let overtakes = matches!(pipe.flying[1].frame, Frame::Clean { .. });
+            if overtakes && !matches!(pipe.flying[0].frame, Frame::Clean { .. }) && pipe.flying[0].number > 0
+            {
+                pipe.flying.swap(0, 1);
+                self.planted += 1;
+            }
+        }
+        let Some(mut flying) = pipe.flying.pop_front() else { return };
+        if flying.number > 0 && bug == Some(Bug::RepeatFrame) && self.rng.chance(2) {
+            pipe.flying.push_front(flying.clone());
+            self.planted += 1;
+            self.at(self.now + 1, Event::Deliver { conn, from });
+        } else if flying.number > 0 && bug == Some(Bug::LoseFrame) && self.rng.chance(2) {
+            self.planted += 1;
+            return;
+        }
+        let key = receiver.link;
+        let Some(link) = self.links.get(&key) else { return };
+        if link.conn != Some((conn, 1 - from)) || link.closed.is_some() {
+            return;
+        }
+        if link.shake.is_some() {
+            return self.shake_hands(key, flying.frame);
+        }
+        self.tamper(&mut flying, conn, from);
+        self.receive(key, conn, from, flying);
+    }
+
+    /// Planted bugs that alter frames on their way.
+    fn tamper(&mut self, flying: &mut Flying, conn: usize, from: usize) {
+        let Frame::Clean { object, upto } = flying.frame else { return };
+        let owners = &self.conns[conn].pipes[1 - from];
+        let fresh = match self.config.bug {
+            Some(Bug::NoUpto) => owners.sent.len() as u64,
+            Some(Bug::ReencodedClean) => owners.delivered as u64,
+            _ => return,
+        };
+        if fresh != upto {
+            self.planted += 1;
+            flying.frame = Frame::Clean { object, upto: fresh };
+            let mut bytes = BytesMut::new();
+            flying.frame.encode(&mut bytes);
+            flying.bytes = bytes.freeze();
+        }
+    }
+
+    fn receive(&mut self, key: SessionKey, conn: usize, from: usize, flying: Flying) {
+        let (limits, len) = (self.limits, flying.bytes.len());
+        let node = self.links[&key].node;
+        delivered(self, conn, from, &flying);
+        self.digest = self.digest.rotate_left(7) ^ crate::rng::hash(&flying.bytes) ^ self.now;
+        self.note(|| format!("n{node} link {key} receives {}", short(&flying.frame)));
+        self.look_at(key, &flying.frame);
+        // The stream as the driver sees it.
+        let Some(link) = self.links.get_mut(&key) else { return };
+        link.buffer.extend_from_slice(&flying.bytes);
+        let split = wire::split(&mut link.buffer, limits.max_frame_len());
+        let decoded = split.and_then(|bytes| Frame::decode(bytes.unwrap_or_default(), &limits));
+        let Ok(frame) = decoded else {
+            self.violate(Invariant::Protocol, || {
+                format!("link {key} cannot decode {}", short(&flying.frame))
+            });
+            return self.violated(key, "a frame that cannot be decoded");
+        };
+        let now = self.local(node);
+        if let Some(link) = self.links.get_mut(&key) {
+            link.received = now;
+            if let Frame::Unpin { transfer } = frame {
+                link.unpinned.insert(transfer);
+            }
+        }
+        let Some((owner, addresses)) = self.links.get(&key).and_then(|link| link.peer.clone()) else {
+            return;
+        };
+        let make = self.maker(node, owner, addresses, Way::Link(key));
+        let expired = !self.is_usable(key);
+        match self.with(key, |session| session.handle(now, frame, len, make)) {
+            None => {}
+            Some(Ok(_)) if expired => {
+                self.violate(Invariant::L2, || format!("link {key} of n{node} is revived by a frame"));
+            }
+            Some(Err(SessionError::Expired)) => self.close(key, Reason::Expired),
+            Some(Err(SessionError::Violation(text))) => self.violated(key, &text),
+            Some(Ok(event)) => self.handle(key, event),
+        }
+    }
+
+    /// Notes what is worth to be reached.
+    fn look_at(&mut self, key: SessionKey, frame: &Frame) {
+        let session = &self.links[&key].session;
+        let what = match frame {
+            Frame::Dirty { .. } => "a Dirty",
+            Frame::Held { object } if session.is_confirmed(*object).is_none() => {
+                "a Held that nobody waits for"
+            }
+            Frame::Held { .. } => "a Held",
+            Frame::Gone { .. } => "a Gone",
+            Frame::Clean { object, upto } => match session.listed_at(*object) {
+                Some(listed) if listed > *upto => "a Clean that crosses a reference",
+                _ => "a Clean",
+            },
+            Frame::Call(call) if call.table.references.iter().any(|r| r.owner == wire::Owner::Receiver) => {
+                "a reference that comes home"
+            }
+            Frame::Call(call) if call.size > call.chunk.len() as u64 && !call.table.is_empty() => {
+                "references in a message of several frames"
+            }
+            Frame::Reply(reply) if reply.table.references.iter().any(|r| r.transfer > 0) => {
+                "a result of a third node"
+            }
+            _ => return,
+        };
+        self.reach(what);
+    }
+
+    fn handle(&mut self, key: SessionKey, event: SessionEvent<Sim>) {
+        let node = self.links[&key].node;
+        match event {
+            SessionEvent::Nothing => {}
+            SessionEvent::Message { first, head, references, size, chunk } => {
+                let references = references.into_iter().map(|arrived| self.resolve(node, arrived)).collect();
+                let Some(link) = self.links.get_mut(&key) else { return };
+                let whole = link.assembly.first(first, (head, references), size, chunk);
+                self.message(key, whole);
+            }
+            SessionEvent::More { first, chunk } => {
+                let Some(link) = self.links.get_mut(&key) else { return };
+                let whole = link.assembly.more(first, &chunk);
+                self.message(key, whole);
+            }
+            SessionEvent::Abort { first } => {
+                let Some(link) = self.links.get_mut(&key) else { return };
+                if let Ok((Head::Call { call, .. }, _references)) = link.assembly.abort(first) {
+                    self.with(key, |session| session.aborted(call));
+                }
+            }
+            SessionEvent::Root { call, name, verdict } => self.serve_root(key, call, &name, verdict),
+            SessionEvent::Dirty { object } => {
+                let alive = self.nodes[node].find(object);
+                self.with(key, |session| session.answer_dirty(object, alive));
+            }
+            SessionEvent::Settled { pay, gone } => self.settle(key, pay, gone),
+            SessionEvent::Bye { .. } => self.close(key, Reason::Bye),
+        }
+    }
+
+    /// The peer broke the protocol, which no peer here does by itself.
+    pub fn violated(&mut self, key: SessionKey, text: &str) {
+        let (node, text) = (self.links[&key].node, text.to_owned());
+        self.violate(Invariant::Protocol, || format!("n{node} says of its peer: {text}"));
+        self.part(key, 1);
+        self.close(key, Reason::Violation);
+    }
+
+    /// Says Bye, as far as it goes.
+    pub fn part(&mut self, key: SessionKey, code: u8) {
+        let Some((conn, _)) = self.links.get(&key).and_then(|link| link.conn) else { return };
+        self.conns[conn].parted = true;
+        let local = self.local(self.links[&key].node);
+        let last = self.with(key, |session| {
+            session.bye(code, "bye".into());
+            session.poll_output(local)
+        });
+        if let Some(last) = last.flatten() {
+            self.send(key, &last.control);
+            self.send(key, &last.frames);
+        }
+    }
+}
+
+/// A frame without its payload.
+pub fn short(frame: &Frame) -> String {
+    let references = |table: &wire::Table| {
+        let list = table.references.iter().map(|r| format!(" {}/{}", r.object, r.transfer));
+        list.collect::<String>()
+    };
+    match frame {
+        Frame::Call(call) => format!("Call {} of {} bytes{}", call.call, call.size, references(&call.table)),
+        Frame::Reply(reply) => {
+            format!(
+                "Reply {} {:?} of {} bytes{}",
+                reply.call,
+                reply.status,
+                reply.size,
+                references(&reply.table)
+            )
+        }
+        Frame::More { first, chunk } => format!("More of {first}, {} bytes", chunk.len()),
+        other => format!("{other:?}"),
+    }
+}
