@@ -1,7 +1,7 @@
 //! Small calls beside a bare TCP ping-pong of the same bytes, in one process over loopback.
 //!
 //! `cargo bench --bench roundtrip`. Compare ratios within one run; times on a shared machine mean nothing by themselves.
-#![expect(missing_docs, reason = "a benchmark")]
+#![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::sync::Arc;
 

@@ -7,13 +7,14 @@ mod support;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rmi::{AnyProxy, Node, Proxy, RemoteError, remote};
 use serde::{Deserialize, Serialize};
 use support::relay::Relay;
 use support::shelf::{Counted, Item, ItemProxy, Shelf, ShelfProxy, Site, close_down};
-use support::{address, eventually, listening, silent, start, within};
+use support::{address, eventually, listening, now, silent, start, within};
 
 type Result<T> = std::result::Result<T, Full>;
 
@@ -370,6 +371,7 @@ async fn passed_on_while_its_owner_is_being_dialed() {
     let (b_at_a, c_at_a, d_at_c) = (a.sees(&b).await, a.sees(&c).await, c.sees(&d).await);
     let item = b_at_a.make().await.unwrap();
     relay.hold_new();
+    c_at_a.put(item.clone()).await.unwrap();
     c_at_a.put(item).await.unwrap();
     drop(b_at_a);
     let of_c = c.shelf.take().await.unwrap().unwrap();
@@ -379,8 +381,9 @@ async fn passed_on_while_its_owner_is_being_dialed() {
     });
     d_at_c.put(of_c.clone()).await.unwrap();
     drop(of_c);
-    assert_eq!((a.node.stats().pins, c.node.stats().pins), (1, 1));
+    assert_eq!((a.node.stats().pins, c.node.stats().pins), (2, 1), "nothing is paid before B confirms");
     assert_eq!(b.alive(), 1);
+    c.shelf.clear().await.unwrap();
     relay.flow();
     relay.release();
     assert_eq!(within(waiting).await.unwrap().unwrap(), 2);
@@ -501,9 +504,11 @@ async fn passed_on_after_its_owner_died() {
     let item = b_at_a.make().await.unwrap();
     relay.refuse();
     c_at_a.put(item).await.unwrap();
+    let start_of_call = now();
     let error = within(c.shelf.ping_top(1)).await.unwrap_err();
     assert!(matches!(&error, RemoteError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains(&relay.address), "{error}");
+    assert!(start_of_call.elapsed() < Duration::from_secs(5), "the caller is told at once");
     eventually("the pin goes", || a.node.stats().pins == 0).await;
     drop((b_at_a, c_at_a));
     c.shelf.clear().await.unwrap();

@@ -34,7 +34,6 @@ impl Account for Servant {
 }
 
 #[tokio::test]
-#[expect(clippy::mutable_key_type, reason = "identities do not change")]
 async fn a_proxy_is_a_value() {
     let one = AccountProxy::new(Servant);
     let shared = Arc::new(Servant);

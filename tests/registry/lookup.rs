@@ -109,7 +109,8 @@ async fn a_handle_finds_the_registry_that_was_restarted_at_its_address() {
     Registry::serve(&again);
     assert_eq!(handle.list("").await.unwrap(), [], "a new registry, without the names of the old one");
     let _binding = handle.bind("bank", &bank("after")).await.unwrap();
-    let found: BankProxy = connect(&at).await.lookup("bank").await.unwrap();
+    let other = connect(&at).await;
+    let found: BankProxy = other.lookup("bank").await.unwrap();
     assert_eq!(found.name().await.unwrap(), "after");
     // The binding of the old one is over, and does no harm.
     assert!(matches!(binding.keep().await, Err(RegistryError::Remote(RemoteError::NoSuchObject { .. }))));

@@ -17,7 +17,8 @@ async fn a_name_is_bound_found_and_described() {
     let after = unix_ms();
 
     let url = format!("{}/bank", at.replace("tcp://", "rmi://"));
-    let found: BankProxy = rmi::lookup(&silent().await, &url).await.unwrap();
+    let client = silent().await;
+    let found: BankProxy = rmi::lookup(&client, &url).await.unwrap();
     assert!(!rmi::Proxy::is_local(&found));
     assert_eq!(found.balance().await.unwrap(), 7);
     assert_eq!(found.name().await.unwrap(), "first");

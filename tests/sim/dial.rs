@@ -95,12 +95,14 @@ impl World {
                 if let Some(welcome) = welcome {
                     self.send(key, &encoded(&welcome));
                 }
+                if self.with(key, |session| session.open(local, peer)) != Some(true) {
+                    // It took longer than the lease.
+                    return self.attempt_failed(key, false);
+                }
                 let known = self.nodes[node].to_node.get(&id).is_some_and(|known| self.is_usable(*known));
                 if !inbound && !known {
                     self.nodes[node].to_node.insert(id, key);
                 }
-                // It is not ended meanwhile: nothing here happens at once.
-                self.with(key, |session| session.open(local, peer));
                 self.wake(key);
             }
             Err(HandshakeError::Refused(RefusedCode::OtherNode, _) | HandshakeError::WrongNode(_)) => {

@@ -145,9 +145,11 @@ impl World {
         match event {
             SessionEvent::Nothing => {}
             SessionEvent::Message { first, head, references, size, chunk } => {
-                let references = references.into_iter().map(|arrived| self.resolve(node, arrived)).collect();
+                let references: Vec<_> =
+                    references.into_iter().map(|arrived| self.resolve(node, arrived)).collect();
+                let weight = references.len();
                 let Some(link) = self.links.get_mut(&key) else { return };
-                let whole = link.assembly.first(first, (head, references), size, chunk);
+                let whole = link.assembly.first(first, (head, references), weight, size, chunk);
                 self.message(key, whole);
             }
             SessionEvent::More { first, chunk } => {

@@ -265,9 +265,16 @@ impl World {
                 Way::Link(current) => {
                     // A call was faster and asked in another session.
                     let debts = std::mem::take(&mut owed);
-                    let pay = self.amend(current, |session| session.owe(object, debts));
-                    self.pay(pay.unwrap_or_default());
-                    continue;
+                    let back = debts.clone();
+                    match self.amend(current, |session| session.owe(object, debts)) {
+                        Some(Ok(pay)) => {
+                            self.pay(pay);
+                            continue;
+                        }
+                        // Which ended this moment, too.
+                        Some(Err(back)) => owed = back,
+                        None => owed = back,
+                    }
                 }
                 Way::Lost | Way::Gone => continue,
             }
@@ -276,13 +283,9 @@ impl World {
                 self.planted += 1;
                 return;
             }
-            let wanted = import.pins.get() > 0 || !owed.is_empty();
             // Another introducer may have named better addresses than those that were tried for all.
             let definite = definite && tried.is_none_or(|tried| *tried == import.addresses);
-            if definite
-                || !wanted
-                || !*may_ask.get_or_insert_with(|| self.may_ask_again(import.node, import.owner))
-            {
+            if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(import.node, import.owner)) {
                 continue;
             }
             if let Err(back) = self.ask_again(&import, std::mem::take(&mut owed)) {

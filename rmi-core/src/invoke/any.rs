@@ -99,6 +99,14 @@ impl AnyProxy {
         }
     }
 
+    /// Where its owner can be dialed, as far as this node knows; empty for a local object.
+    pub fn addresses(&self) -> Vec<String> {
+        match &self.target {
+            Target::Own(_) => Vec::new(),
+            Target::Remote(remote) => remote.addresses().to_vec(),
+        }
+    }
+
     /// A short digest of the object's identity, for logs and listings. Not the identity, which is the right to
     /// call the object.
     pub fn digest(&self) -> String {
@@ -116,13 +124,14 @@ impl AnyProxy {
     pub async fn cast<J: Interface>(&self) -> Result<Proxy<J>, RemoteError> {
         match self.downcast() {
             Some(proxy) => Ok(proxy),
-            None if self.is_local() => Err(self.wrong_interface::<J>(&self.interface)),
             None => {
                 let description = self.describe().await?;
                 let wanted = J::DESCRIPTOR.name;
                 if description.name == wanted || description.ancestors.iter().any(|name| name == wanted) {
+                    let other_parameters =
+                        format!("{wanted}` with other type parameters than this `{wanted}");
                     Proxy::from_target(self.target.clone(), self.timeout)
-                        .ok_or_else(|| self.wrong_interface::<J>(&self.interface))
+                        .ok_or_else(|| self.wrong_interface::<J>(&other_parameters))
                 } else {
                     Err(self.wrong_interface::<J>(&description.name))
                 }

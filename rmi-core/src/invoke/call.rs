@@ -115,6 +115,7 @@ fn send(
     path: &'static str,
 ) -> impl Future<Output = Result<Reply, RemoteError>> + Send + use<> {
     let node = remote.owner();
+    let timer = timeout.map(|limit| (limit, remote.sleep(limit)));
     let pending = request.map(|request| remote.start(request));
     async move {
         let pending = pending?;
@@ -123,11 +124,12 @@ fn send(
             call: path.to_owned(),
             reason: "this node was shut down".into(),
         };
-        match timeout {
+        match timer {
             None => pending.await.map_err(lost)?,
-            Some(limit) => match tokio::time::timeout(limit, pending).await {
-                Ok(reply) => reply.map_err(lost)?,
-                Err(_) => Err(RemoteError::timed_out(path.to_owned(), limit)),
+            Some((limit, timer)) => tokio::select! {
+                biased;
+                reply = pending => reply.map_err(lost)?,
+                () = timer => Err(RemoteError::timed_out(path.to_owned(), limit)),
             },
         }
     }

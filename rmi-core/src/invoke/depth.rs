@@ -43,7 +43,9 @@ fn item(marker: u8, after: &[u8]) -> Option<(u64, usize)> {
         let digits = after.get(..bytes)?;
         Some(digits.iter().fold(0_u64, |number, digit| number << 8 | u64::from(*digit)))
     };
-    let sized = |bytes: usize, more: usize| Some((0, usize::try_from(number(bytes)?).ok()?.checked_add(bytes + more)?));
+    let sized = |bytes: usize, more: usize| {
+        Some((0, usize::try_from(number(bytes)?).ok()?.checked_add(bytes + more)?))
+    };
     match marker {
         0x80..=0x8f => Some((u64::from(marker & 0x0f) * 2, 0)),
         0x90..=0x9f => Some((u64::from(marker & 0x0f), 0)),
@@ -97,8 +99,7 @@ mod tests {
 
     #[test]
     fn breadth_does_not() {
-        let wide: Vec<(u8, Vec<Option<String>>, Vec<u8>, f64)> =
-            (0..1000).map(|i| (1, vec![Some("x".repeat(i))], vec![7; i], 1.5)).collect();
+        let wide: Vec<_> = (0..1000).map(|i| (1_u8, vec![Some("x".repeat(i))], vec![7_u8; i], 1.5)).collect();
         assert_eq!(check(&rmp_serde::to_vec(&wide).unwrap()), Ok(()));
         assert_eq!(check(&[0x91; MAX_DEPTH]), Ok(()));
         assert!(check(&[0x91; MAX_DEPTH + 1]).is_err());

@@ -173,11 +173,18 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<(Bytes, Vec<Any
 /// Decodes one value; its references are among `references`.
 pub(crate) fn decode<T: DeserializeOwned>(payload: &[u8], references: Vec<AnyProxy>) -> Result<T, String> {
     let scope = Scope::enter(&DECODING, references);
+    depth::check(payload)?;
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
     deserializer.set_max_depth(depth::MAX_DEPTH + 1);
     let value = T::deserialize(&mut deserializer).map_err(|error| error.to_string());
     drop(scope);
     value
+}
+
+/// Decodes a fault.
+pub(crate) fn decode_fault(payload: &[u8]) -> Result<RemoteError, String> {
+    depth::check(payload)?;
+    rmp_serde::from_slice(payload).map_err(|error| error.to_string())
 }
 
 /// The arguments of a call, being encoded: a MessagePack array of `count` values.
@@ -238,7 +245,8 @@ pub struct Incoming<'a> {
     /// Arguments that are left in the payload.
     left: u32,
     deserializer: rmp_serde::Deserializer<ReadRefReader<'a, [u8]>>,
-    malformed: bool,
+    /// Why none of them can be decoded.
+    malformed: Option<String>,
 }
 
 impl<'a> Incoming<'a> {
@@ -254,7 +262,11 @@ impl<'a> Incoming<'a> {
         let rest = payload.get(skip..).unwrap_or_default();
         let mut deserializer = rmp_serde::Deserializer::from_read_ref(rest);
         deserializer.set_max_depth(depth::MAX_DEPTH + 1);
-        Self { owner, references, left, deserializer, malformed: header.is_none() }
+        let malformed = match header {
+            None => Some("the arguments are not an array".into()),
+            Some(_) => depth::check(payload).err(),
+        };
+        Self { owner, references, left, deserializer, malformed }
     }
 
     /// The node at which the call arrived.
@@ -269,8 +281,8 @@ impl<'a> Incoming<'a> {
             argument: argument.to_owned(),
             reason,
         };
-        if self.malformed {
-            return Err(bad("the arguments are not an array".into()));
+        if let Some(reason) = &self.malformed {
+            return Err(bad(reason.clone()));
         }
         self.left = self.left.checked_sub(1).ok_or_else(|| bad("it is missing".into()))?;
         let scope = Scope::enter(&DECODING, std::mem::take(&mut self.references));

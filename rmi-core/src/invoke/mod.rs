@@ -31,7 +31,8 @@ pub use marshal::{Arguments, Incoming, RefArg};
 pub use object::{Object, Skeleton};
 pub use proxy::Proxy;
 pub use remote::{ExportTable, Pending, RemoteObject, Reply, ReplyStatus, Request};
-pub use result::{Answer, RemoteResult, Running, answer};
+pub use result::{Answer, HoldsRemoteError, RemoteResult, Running, answer};
 
 pub(crate) use any::Target;
 pub(crate) use call::DESCRIBE;
+pub(crate) use marshal::decode_fault;

@@ -85,15 +85,14 @@ impl dyn LocalObject {
         facet.downcast::<Arc<L>>().ok().map(|arc| *arc)
     }
 
-    /// Remembers that `table` exports the object. False: it did already.
-    pub(crate) fn export_at(&self, table: &Arc<dyn ExportTable>) -> bool {
+    /// Remembers that `table` exports the object; `insert` puts it there, once, before anybody else can send it.
+    pub(crate) fn export_at(&self, table: &Arc<dyn ExportTable>, insert: impl FnOnce()) {
         let mut homes = self.identity().homes.lock();
-        let known = homes.iter().any(|home| std::ptr::addr_eq(home.as_ptr(), Arc::as_ptr(table)));
-        if !known {
+        if !homes.iter().any(|home| std::ptr::addr_eq(home.as_ptr(), Arc::as_ptr(table))) {
             homes.reserve_exact(1);
             homes.push(Arc::downgrade(table));
+            insert();
         }
-        !known
     }
 
     /// The first node that exports the object.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -17,6 +18,10 @@ pub trait RemoteObject: Any + Send + Sync {
     fn owner(&self) -> NodeId;
     /// The object.
     fn object(&self) -> ObjectId;
+    /// Where the owner can be dialed.
+    fn addresses(&self) -> &[String];
+    /// A timer, of the runtime of the node that holds the object.
+    fn sleep(&self, limit: Duration) -> tokio::time::Sleep;
     /// Sends a call. Never blocks; the request waits in a bounded queue until it may leave.
     fn start(self: Arc<Self>, request: Request) -> Pending;
 }

@@ -43,10 +43,21 @@ pub trait RemoteResult: Send + Sized + 'static {
     fn decode(reply: Reply) -> Result<Self, String>;
 }
 
+/// The error of a remote method: it can hold the failure of the call itself.
+#[diagnostic::on_unimplemented(
+    message = "the error `{Self}` of a remote method cannot hold a `RemoteError`",
+    label = "`{Self}` must be `From<RemoteError>`: a call can fail before or after the method",
+    note = "give it a variant such as `Remote(#[from] RemoteError)` (with thiserror), or use `RemoteError` itself"
+)]
+pub trait HoldsRemoteError: From<RemoteError> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<RemoteError>> HoldsRemoteError for E {}
+
 impl<T, E> RemoteResult for Result<T, E>
 where
     T: Serialize + DeserializeOwned + Send + 'static,
-    E: Serialize + DeserializeOwned + Send + 'static + From<RemoteError>,
+    E: Serialize + DeserializeOwned + Send + 'static + HoldsRemoteError,
 {
     fn from_remote(error: RemoteError) -> Self {
         Err(E::from(error))

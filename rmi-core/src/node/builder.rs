@@ -112,6 +112,9 @@ impl Builder {
     /// An address that is in use, not valid or refused by the system; a setting out of its range; no runtime.
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        if !has_drivers() {
+            return Err(StartError::NoRuntime);
+        }
         let mut settings = self.settings;
         check(&settings)?;
         settings.reconnect_window = settings.reconnect_window.min(settings.lease);
@@ -137,6 +140,16 @@ impl Builder {
         }
         Ok(Node::new(core))
     }
+}
+
+/// Whether the runtime can do I/O and measure time. tokio says so by panicking alone.
+fn has_drivers() -> bool {
+    let probed = std::panic::catch_unwind(|| {
+        drop(tokio::time::sleep(Duration::ZERO));
+        #[cfg(unix)]
+        drop(tokio::net::UnixStream::pair());
+    });
+    probed.is_ok()
 }
 
 fn check(settings: &Settings) -> Result<(), StartError> {

@@ -1,8 +1,8 @@
 //! The node itself: what all its links, tasks and handles share.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -17,9 +17,9 @@ use crate::node::builder::Settings;
 use crate::node::exports::Exports;
 use crate::node::import::{Import, Way};
 use crate::node::link::{Link, Origin, Reason, Stage};
-use crate::node::live::{Live, Pin};
+use crate::node::live::Live;
 use crate::node::stats::Served;
-use crate::session::{Introduction, Locality, OutReference};
+use crate::session::{Introduction, Locality, OutReference, Phase};
 use crate::transport::Address;
 
 pub(crate) struct Core {
@@ -37,6 +37,8 @@ pub(crate) struct Core {
     tasks: Mutex<JoinSet<()>>,
     /// No new work is accepted.
     pub(crate) draining: AtomicBool,
+    /// What is said to peers once the node is leaving.
+    pub(crate) leaving: OnceLock<(u8, String)>,
     /// Everything must end.
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) served: Mutex<Served>,
@@ -52,9 +54,23 @@ pub(crate) struct Links {
     by_peer: HashMap<NodeId, Vec<Arc<Link>>>,
     /// Sessions that a person or program asked for, by address.
     to_address: HashMap<Address, Arc<Link>>,
+    /// Sessions with owners whose handshake is not over.
+    opening: HashSet<SessionKey>,
     /// How often in a row entries of an owner had to ask again without an answer.
     pub(crate) asked_again: HashMap<NodeId, u32>,
 }
+
+/// Why an owner is dialed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The program uses the object.
+    Used,
+    /// A peer named it.
+    Introduced,
+}
+
+/// How many owners are dialed at a time because peers named them. References beyond them are not registered before they are used.
+const MAX_INTRODUCED: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
@@ -79,6 +95,7 @@ impl Core {
             runtime,
             tasks: Mutex::default(),
             draining: AtomicBool::new(false),
+            leaving: OnceLock::new(),
             stop: watch::Sender::new(false),
             served: Mutex::default(),
         })
@@ -100,10 +117,13 @@ impl Core {
     /// Runs the task of a link that is to be opened. If the runtime is gone, and the node with it, the link is closed:
     /// nobody may wait for it.
     pub(crate) fn spawn_link(&self, link: &Arc<Link>, task: impl Future<Output = ()> + Send + 'static) {
-        let unstarted = Unstarted(Some(link.clone()));
+        let guard = LinkTask { link: link.clone(), started: false, ended: false };
         self.spawn(async move {
-            unstarted.disarm();
+            // Whole: a closure would take its fields alone.
+            let mut guard = guard;
+            guard.started = true;
             task.await;
+            guard.ended = true;
         });
     }
 
@@ -112,6 +132,10 @@ impl Core {
         let mut running = link.running.lock();
         while running.try_join_next().is_some() {}
         running.spawn_on(call, &self.runtime);
+        // The link may have ended while the call was being started.
+        if link.look(|session| session.phase() == Phase::Ended) {
+            running.abort_all();
+        }
     }
 
     /// Ends all tasks, and returns them to be waited for.
@@ -153,13 +177,22 @@ impl Core {
         self: &Arc<Self>,
         owner: NodeId,
         addresses: &Arc<[String]>,
+        cause: Cause,
     ) -> Result<Arc<Link>, RemoteError> {
         if self.is_stopped() {
             return Err(RemoteError::ShuttingDown { node: self.id });
         }
         let mut links = self.links.lock();
-        if let Some(link) = links.to_node.get(&owner).filter(|link| link.is_usable()) {
+        // One that is still opening may be dialing addresses that somebody made up.
+        let leads = |link: &&Arc<Link>| link.is_usable() && (link.peer().is_some() || link.dials(addresses));
+        if let Some(link) = links.to_node.get(&owner).filter(leads) {
             return Ok(link.clone());
+        }
+        if cause == Cause::Introduced && links.opening.len() >= MAX_INTRODUCED {
+            return Err(RemoteError::Overloaded {
+                node: self.id,
+                what: format!("{MAX_INTRODUCED} nodes that others named are being dialed"),
+            });
         }
         if addresses.is_empty() {
             return Err(RemoteError::Unreachable {
@@ -172,6 +205,7 @@ impl Core {
         let target = format!("node {owner} at {}", addresses.join(", "));
         let link = Link::new(self, target, Origin::DialedOwner(addresses.clone()));
         links.all.insert(link.key, link.clone());
+        links.opening.insert(link.key);
         let replaced = links.to_node.insert(owner, link.clone());
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
@@ -212,14 +246,15 @@ impl Core {
         self.links.lock().all.insert(link.key, link.clone());
     }
 
-    /// How many sessions there are, those included whose handshake is not over.
-    pub(crate) fn sessions(&self) -> usize {
-        self.links.lock().all.len()
+    /// How many sessions others have opened, those included whose handshake is not over.
+    pub(crate) fn inbound_sessions(&self) -> usize {
+        self.links.lock().all.values().filter(|link| link.is_inbound()).count()
     }
 
     /// The handshake is over. What this node dialed is a way to the node at the other end.
     pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId) {
         let mut links = self.links.lock();
+        links.opening.remove(&link.key);
         links.by_peer.entry(peer).or_default().push(link.clone());
         if link.is_dialed() {
             let known = links.to_node.get(&peer).is_some_and(|known| known.is_usable());
@@ -237,6 +272,7 @@ impl Core {
     /// The link leads nowhere any more.
     pub(crate) fn forget_way(&self, link: &Arc<Link>) {
         let mut links = self.links.lock();
+        links.opening.remove(&link.key);
         links.to_node.retain(|_, other| !Arc::ptr_eq(other, link));
         links.to_address.retain(|_, other| !Arc::ptr_eq(other, link));
         if let Some(peer) = link.peer()
@@ -249,9 +285,9 @@ impl Core {
         }
     }
 
-    /// The link is over.
-    pub(crate) fn forget_link(&self, link: &Arc<Link>) {
-        self.links.lock().all.remove(&link.key);
+    /// The link is over. False: it was already.
+    pub(crate) fn forget_link(&self, link: &Arc<Link>) -> bool {
+        self.links.lock().all.remove(&link.key).is_some()
     }
 
     pub(crate) fn all_links(&self) -> Vec<Arc<Link>> {
@@ -282,14 +318,16 @@ impl Core {
             Target::Remote(remote) => {
                 let (owner, id) = (remote.owner(), remote.object());
                 if owner == self.id {
-                    // Another node of this process holds it.
-                    let object = self.exports.find(id).ok_or("the object is gone")?;
-                    return Ok(self.own(object, interface));
+                    // Another node of this process holds it, or somebody sent home what is gone.
+                    return Ok(match self.exports.find(id) {
+                        Some(object) => self.own(object, interface),
+                        None => OutReference::Dead { id, interface },
+                    });
                 }
                 let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
                 let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
                 let addresses = import.addresses.clone();
-                Ok(OutReference::Held { owner, id, interface, addresses, pin: Pin::new(import) })
+                Ok(OutReference::Held { owner, id, interface, addresses, pin: import })
             }
         }
     }
@@ -303,27 +341,28 @@ impl Core {
     pub(crate) fn home(self: &Arc<Self>, id: ObjectId, interface: InterfaceName) -> AnyProxy {
         let target = match self.exports.find(id) {
             Some(object) => Target::Own(object),
-            // Only a faulty or hostile peer sends it; calls on it fail as those on any dead reference.
+            // Its holder's session ended, and it did not know yet. Calls on it fail as those on any dead reference.
             None => Target::Remote(Import::new(self, self.id, id, [].into(), Way::Gone)),
         };
         AnyProxy::new(target, interface)
     }
 }
 
-/// A link whose task has not run yet.
-struct Unstarted(Option<Arc<Link>>);
-
-impl Unstarted {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
+/// The task of a link that is to be opened.
+struct LinkTask {
+    link: Arc<Link>,
+    started: bool,
+    ended: bool,
 }
 
-impl Drop for Unstarted {
+impl Drop for LinkTask {
     fn drop(&mut self) {
-        if let Some(link) = self.0.take() {
-            link.core.stop.send_replace(true);
-            link.close(Reason::Stopped);
+        if !self.started {
+            // There is no runtime any more, and so no node.
+            self.link.core.stop.send_replace(true);
+            self.link.close(Reason::Stopped);
+        } else if !self.ended {
+            self.link.close(Reason::Broken("the task that opens it ended".into()));
         }
     }
 }

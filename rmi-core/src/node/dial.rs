@@ -1,11 +1,12 @@
 //! Dialing: from an address or an owner to an open session.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::NodeId;
-use crate::node::core::Core;
-use crate::node::driver;
+use crate::node::clock;
+use crate::node::driver::{self, NoSession};
 use crate::node::link::{Link, Reason};
 use crate::session::Role;
 use crate::transport::{Address, Stream, dial};
@@ -13,51 +14,77 @@ use crate::transport::{Address, Stream, dial};
 /// The first pause before an owner that did not answer is asked again by itself; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connects a link to whoever listens at `address`.
+/// Connects a link to whoever listens at `address`, within the reconnect window.
 pub(crate) async fn to_address(link: Arc<Link>, address: Address) {
-    match connect(&link.core, &address).await {
-        Ok(stream) => driver::run(link, stream, Role::Dial(None)).await,
-        Err(reason) => link.close(Reason::Unreachable(reason)),
+    let until = clock::now() + link.core.settings.reconnect_window;
+    match connect(&address, until.since(clock::now())).await {
+        Ok(stream) => {
+            let limit = until.since(clock::now()).min(link.core.settings.handshake_timeout);
+            driver::run(link, stream, Role::Dial(None), limit).await;
+        }
+        Err(NotConnected { reason, .. }) => link.close(Reason::Unreachable(reason)),
     }
 }
 
-/// Connects a link to its owner: the first address at which that very node answers.
+/// Connects a link to its owner: the first address at which that very node answers. All of them have the reconnect window
+/// together.
 pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[String]>, attempt: u32) {
     if attempt > 0 {
         tokio::time::sleep(FIRST_PAUSE * 2u32.pow(attempt.min(8) - 1)).await;
     }
+    let until = clock::now() + link.core.settings.reconnect_window;
     let mut tried = Vec::new();
-    let mut replaced = true;
-    for address in addresses.iter() {
+    // Whether another node answers everywhere, and whether there is nothing to hope for.
+    let (mut replaced, mut definite) = (true, true);
+    for (at, address) in addresses.iter().enumerate() {
+        let share = until.since(clock::now()) / (addresses.len() - at) as u32;
         let outcome = match address.parse() {
-            Ok(parsed) => connect(&link.core, &parsed).await,
-            Err(reason) => Err(reason),
+            Ok(parsed) => connect(&parsed, share).await,
+            Err(reason) => Err(NotConnected { reason, definite: true }),
         };
         let reason = match outcome {
-            Err(reason) => {
+            Err(failed) => {
                 replaced = false;
-                reason
+                definite &= failed.definite;
+                failed.reason
             }
-            Ok(stream) => match driver::handshake(&link, stream, Role::Dial(Some(owner))).await {
-                Ok(connection) => return driver::pump(link, connection).await,
-                Err(driver::NoSession::OtherNode(text)) => text,
-                Err(driver::NoSession::Failed(reason)) => {
-                    replaced = false;
-                    reason.to_string()
+            Ok(stream) => {
+                let limit = share.min(link.core.settings.handshake_timeout);
+                match driver::handshake(&link, stream, Role::Dial(Some(owner)), limit).await {
+                    Ok(connection) => return driver::pump(link, connection).await,
+                    Err(NoSession::OtherNode(text)) => text,
+                    Err(NoSession::Failed(reason)) => {
+                        replaced = false;
+                        definite &= matches!(reason, Reason::Refused(_) | Reason::Violation(_));
+                        reason.to_string()
+                    }
                 }
-            },
+            }
         };
         tried.push(format!("{address}: {reason}"));
     }
     let tried = tried.join("; ");
-    link.close(if replaced { Reason::Replaced(tried) } else { Reason::Unreachable(tried) });
+    link.close(match (replaced, definite) {
+        (true, _) => Reason::Replaced(tried),
+        (_, true) => Reason::Unreachable(tried),
+        // It may be there: what waits for it asks again.
+        _ => Reason::Broken(tried),
+    });
 }
 
-async fn connect(core: &Core, address: &Address) -> Result<Stream, String> {
-    let limit = core.settings.reconnect_window;
+struct NotConnected {
+    reason: String,
+    /// The other side, or this system, said no.
+    definite: bool,
+}
+
+async fn connect(address: &Address, limit: Duration) -> Result<Stream, NotConnected> {
     match tokio::time::timeout(limit, dial(address)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no connection within {limit:?}")),
+        Ok(Err(error)) => Err(NotConnected {
+            reason: error.to_string(),
+            definite: !matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted),
+        }),
+        Err(_) => Err(NotConnected { reason: format!("no connection within {limit:?}"), definite: false }),
     }
 }

@@ -12,6 +12,7 @@ use crate::error::RemoteError;
 use crate::id::{InterfaceName, MethodId, ObjectId};
 use crate::invoke::{
     Answer, AnyProxy, DESCRIBE, Incoming, Object, RemoteResult, Reply, ReplyStatus, Running, Target,
+    decode_fault,
 };
 use crate::node::clock;
 use crate::node::discard::discard;
@@ -19,6 +20,9 @@ use crate::node::link::{Link, Reason};
 use crate::node::live::Live;
 use crate::session::{Arrived, Assembly, Event, FragmentError, Head, Verdict};
 use crate::wire::{Frame, ReplyKind};
+
+/// How much of a panic's message travels, in bytes.
+const MAX_PANIC_MESSAGE: usize = 1024;
 
 /// The link must be closed.
 pub(crate) struct Close(pub(crate) Reason);
@@ -42,7 +46,9 @@ impl Inbox {
             Event::Nothing => {}
             Event::Message { first, head, references, size, chunk } => {
                 let references = references.into_iter().map(|arrived| resolve(link, arrived)).collect();
-                let whole = self.assembly.first(first, (head, references), size, chunk);
+                let references: Vec<AnyProxy> = references;
+                let weight = references.len();
+                let whole = self.assembly.first(first, (head, references), weight, size, chunk);
                 self.deliver(link, whole).await?;
             }
             Event::More { first, chunk } => {
@@ -213,7 +219,8 @@ fn finish(link: &Arc<Link>, call: u64, path: &'static str, outcome: Outcome, obj
 fn panicked(link: &Arc<Link>, call: u64, path: &str, panic: Box<dyn Any + Send>) {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    let message = text.unwrap_or_else(|| "it panicked with a value that is no text".into());
+    let mut message = text.unwrap_or_else(|| "it panicked with a value that is no text".into());
+    message.truncate(message.floor_char_boundary(MAX_PANIC_MESSAGE));
     tracing::error!(node = %link.core.id, call = path, %message, "a servant panicked");
     fault(link, call, RemoteError::Panicked { node: link.core.id, call: path.to_owned(), message });
 }
@@ -242,8 +249,14 @@ fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answer, String>
 
 fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
     // Strings and numbers: this cannot fail; were it to, an empty map is an unknown error to the caller.
-    let payload = rmp_serde::to_vec_named(&error).unwrap_or_else(|_| vec![0x80]);
-    link.with(|session| session.reply(call, ReplyKind::Fault, payload.into(), Vec::new()));
+    let encode =
+        |error: &RemoteError| Bytes::from(rmp_serde::to_vec_named(error).unwrap_or_else(|_| vec![0x80]));
+    let payload = encode(&error);
+    link.with(|session| {
+        let fits = session.check_reply(&payload, &[]).is_ok();
+        let payload = if fits { payload } else { encode(&RemoteError::Unknown) };
+        session.reply(call, ReplyKind::Fault, payload, Vec::new());
+    });
 }
 
 /// The answer to a call of this side is complete.
@@ -255,13 +268,13 @@ fn answered(link: &Arc<Link>, call: u64, status: ReplyKind, payload: Bytes, refe
         ReplyKind::Err => ReplyStatus::Err,
         ReplyKind::Fault => {
             let path = caller.path.to_string();
-            return caller.fail(match rmp_serde::from_slice(&payload) {
+            return caller.fail(match decode_fault(&payload) {
                 // The owner knows the method's hash alone.
                 Ok(RemoteError::NoSuchMethod { node, interface, .. }) => {
                     RemoteError::NoSuchMethod { node, call: path, interface }
                 }
                 Ok(error) => error,
-                Err(error) => RemoteError::BadReply { node: from, call: path, reason: error.to_string() },
+                Err(reason) => RemoteError::BadReply { node: from, call: path, reason },
             });
         }
     };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -15,6 +16,9 @@ use crate::wire::{self, Frame, Limits, PREFACE, Refused, RefusedCode, WireError}
 
 /// The longest frame before the limits are known (PROTOCOL 2.2).
 const MAX_FIRST_FRAME: usize = 65_536;
+
+/// How long a connection is kept for what is said last.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// How much is read at a time.
 const READ: usize = 64 * 1024;
@@ -39,17 +43,21 @@ pub(crate) enum NoSession {
 }
 
 /// Makes the handshake and pumps until the link is closed.
-pub(crate) async fn run(link: Arc<Link>, stream: Stream, role: Role) {
-    match handshake(&link, stream, role).await {
+pub(crate) async fn run(link: Arc<Link>, stream: Stream, role: Role, limit: Duration) {
+    match handshake(&link, stream, role, limit).await {
         Ok(connection) => pump(link, connection).await,
         Err(NoSession::OtherNode(text)) => link.close(Reason::Refused(text)),
         Err(NoSession::Failed(reason)) => link.close(reason),
     }
 }
 
-/// Makes the handshake, within its time.
-pub(crate) async fn handshake(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Connection, NoSession> {
-    let limit = link.core.settings.handshake_timeout;
+/// Makes the handshake, within `limit`.
+pub(crate) async fn handshake(
+    link: &Arc<Link>,
+    stream: Stream,
+    role: Role,
+    limit: Duration,
+) -> Result<Connection, NoSession> {
     let shaking = async {
         tokio::select! {
             shaken = shake_hands(link, stream, role) => shaken,
@@ -119,9 +127,13 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
                 }
                 link.set_peer(node, addresses);
                 if !link.with(|session| session.open(clock::now(), peer)) {
-                    return Err(NoSession::Failed(Reason::Stopped));
+                    let text = "it took longer than the lease to answer";
+                    return Err(NoSession::Failed(Reason::Unreachable(text.into())));
                 }
                 link.core.link_opened(link, node);
+                if let Some((code, text)) = link.core.leaving.get() {
+                    link.with(|session| session.bye(*code, text.clone()));
+                }
                 link.stage.send_if_modified(|stage| {
                     let opening = matches!(stage, Stage::Opening);
                     if opening {
@@ -142,7 +154,7 @@ fn admit(link: &Arc<Link>) -> Result<(), (RefusedCode, String)> {
         return Err((RefusedCode::ShuttingDown, format!("node {} is shutting down", link.core.id)));
     }
     let max = link.core.settings.max_sessions;
-    if link.is_inbound() && link.core.sessions() > max {
+    if link.is_inbound() && link.core.inbound_sessions() > max {
         return Err((RefusedCode::TooManySessions, format!("node {} has {max} sessions", link.core.id)));
     }
     Ok(())
@@ -232,30 +244,41 @@ impl Drop for CloseOnDrop {
 /// Reads and writes until the link is closed, then closes the connection.
 pub(crate) async fn pump(link: Arc<Link>, connection: Connection) {
     let _guard = CloseOnDrop(link.clone());
-    let Connection { reader, mut writer, buffer } = connection;
-    let reason = tokio::select! {
-        reason = read(&link, reader, buffer) => reason,
-        reason = write(&link, &mut writer) => reason,
-        reason = link.closed() => reason,
-    };
-    let parting = matches!(reason, Reason::Violation(_));
-    if let Reason::Violation(text) = &reason {
-        tracing::warn!(node = %link.core.id, peer = %link.target, %text, "the peer broke the protocol");
-        link.with(|session| session.bye(1, text.clone()));
-    }
-    if parting && let Some(last) = link.with(|session| session.poll_output(clock::now())) {
-        // As far as it goes at once: a peer that does not read does not hold this up.
-        let goodbye = async {
-            writer.write_all(&last.frames).await?;
-            writer.flush().await
+    let Connection { mut reader, mut writer, buffer } = connection;
+    let mut reason = {
+        let reading = read(&link, &mut reader, buffer);
+        let writing = write(&link, &mut writer);
+        tokio::pin!(reading, writing);
+        let reason = tokio::select! {
+            reason = &mut reading => reason,
+            reason = &mut writing => reason,
+            reason = link.closed() => reason,
         };
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(100), goodbye).await;
+        if let Reason::Violation(text) = &reason {
+            tracing::warn!(node = %link.core.id, peer = %link.target, %text, "the peer broke the protocol");
+            link.with(|session| session.bye(1, text.clone()));
+            // As far as it goes at once: a peer that does not read does not hold this up.
+            let _ = tokio::time::timeout(LAST_WORD, writing).await;
+        }
+        reason
+    };
+    if matches!(reason, Reason::Broken(_)) && link.core.leaving.get().is_some() {
+        // The peer hung up because it was told so.
+        reason = Reason::Stopped;
     }
     link.close(reason);
-    let _ = tokio::time::timeout(std::time::Duration::from_millis(100), writer.shutdown()).await;
+    let _ = tokio::time::timeout(LAST_WORD, writer.shutdown()).await;
+    // What was not read would make the system take back what was said last.
+    let mut rest = BytesMut::new();
+    let reading = async {
+        while read_some(&mut reader, &mut rest).await.is_ok() {
+            rest.clear();
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORD, reading).await;
 }
 
-async fn read(link: &Arc<Link>, mut reader: Reader, mut buffer: BytesMut) -> Reason {
+async fn read(link: &Arc<Link>, reader: &mut Reader, mut buffer: BytesMut) -> Reason {
     let limits = link.core.settings.limits;
     let mut inbox = dispatch::Inbox::new(limits.partial);
     loop {
@@ -274,7 +297,7 @@ async fn read(link: &Arc<Link>, mut reader: Reader, mut buffer: BytesMut) -> Rea
                 return reason;
             }
         }
-        match read_some(&mut reader, &mut buffer).await {
+        match read_some(reader, &mut buffer).await {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Reason::Broken("the peer closed it".into());
@@ -295,6 +318,7 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
             return Reason::Expired;
         }
         match output {
+            None if link.look(|session| session.has_parted()) => return Reason::Stopped,
             None => tokio::select! {
                 () = link.wake.notified() => {}
                 () = clock::sleep_until(next) => {}

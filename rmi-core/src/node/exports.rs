@@ -31,9 +31,9 @@ impl Exports {
     pub(crate) fn export(self: &Arc<Self>, object: &Arc<Object>) -> ObjectId {
         let id = object.id();
         let table: Arc<dyn ExportTable> = self.clone();
-        if object.export_at(&table) {
+        object.export_at(&table, || {
             self.shard(id).write().insert(id, Arc::downgrade(object));
-        }
+        });
         id
     }
 

@@ -68,6 +68,7 @@ impl Drop for EndLinks {
 
 /// Says Bye, waits for the peers to hang up, ends all links and all tasks.
 async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
+    let (code, text) = core.leaving.get_or_init(|| (code, text)).clone();
     for link in core.all_links() {
         link.with(|session| session.bye(code, text.clone()));
     }
@@ -113,6 +114,9 @@ impl Node {
     /// Lets others fetch `proxy` by name with [`root`](Self::root). The node keeps the object alive until it is
     /// unpublished. An object that was published under the name is replaced.
     pub fn publish(&self, name: impl Into<String>, proxy: &impl Reference) {
+        if self.core().is_draining() {
+            return;
+        }
         let replaced = self.core().roots.lock().insert(name.into(), proxy.to_any());
         drop(replaced);
     }
@@ -173,7 +177,10 @@ impl Node {
         }
         let link = Link::new(core, "the other end of an attached stream".into(), Origin::Attached);
         core.add_link(&link);
-        core.spawn_link(&link, driver::run(link.clone(), Stream::new(io), Role::Attach));
+        core.spawn_link(
+            &link,
+            driver::run(link.clone(), Stream::new(io), Role::Attach, core.settings.handshake_timeout),
+        );
         core.close_if_stopped(&link);
         self.opened(link).await
     }

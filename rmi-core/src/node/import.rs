@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use crate::error::RemoteError;
 use crate::gc::Debt;
 use crate::id::{NodeId, ObjectId};
 use crate::invoke::{Pending, RemoteObject, Request};
-use crate::node::core::Core;
+use crate::node::core::{Cause, Core};
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
 use crate::session::{Message, Outward};
@@ -28,8 +28,6 @@ pub(crate) struct Import {
     /// Where the owner can be dialed.
     pub(crate) addresses: Arc<[String]>,
     pub(crate) way: Mutex<Way>,
-    /// How many references to it were passed on and are not confirmed.
-    pub(crate) pins: AtomicU32,
 }
 
 /// How the object is reached.
@@ -51,14 +49,7 @@ impl Import {
         addresses: Arc<[String]>,
         way: Way,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            core: core.clone(),
-            owner,
-            object,
-            addresses,
-            way: Mutex::new(way),
-            pins: AtomicU32::new(0),
-        })
+        Arc::new(Self { core: core.clone(), owner, object, addresses, way: Mutex::new(way) })
     }
 
     /// The session that leads to the object. If it ended, asks again in another (PROTOCOL 7.7).
@@ -80,7 +71,7 @@ impl Import {
         mut debts: Vec<Debt>,
     ) -> Result<Arc<Link>, (RemoteError, Vec<Debt>)> {
         loop {
-            let link = match self.core.link_to(self.owner, &self.addresses) {
+            let link = match self.core.link_to(self.owner, &self.addresses, Cause::Used) {
                 Ok(link) => link,
                 Err(error) => return Err((error, debts)),
             };
@@ -100,11 +91,10 @@ impl Import {
         RemoteError::NoSuchObject { node: self.owner, object: self.object.to_string() }
     }
 
-    pub(crate) fn is_pinned(&self) -> bool {
-        self.pins.load(Ordering::Relaxed) > 0
-    }
-
     fn send(self: &Arc<Self>, request: Request, caller: Caller) {
+        if self.core.is_stopped() {
+            return caller.fail(RemoteError::ShuttingDown { node: self.core.id });
+        }
         let references = match self.core.outward(request.references) {
             Ok(references) => references,
             Err(reason) => {
@@ -142,6 +132,16 @@ impl RemoteObject for Import {
 
     fn object(&self) -> ObjectId {
         self.object
+    }
+
+    fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    fn sleep(&self, limit: Duration) -> tokio::time::Sleep {
+        // Whoever calls may be on a thread without a runtime.
+        let _context = self.core.runtime.enter();
+        tokio::time::sleep(limit)
     }
 
     fn start(self: Arc<Self>, request: Request) -> Pending {

@@ -98,7 +98,8 @@ impl Link {
     pub(crate) fn new(core: &Arc<Core>, target: String, origin: Origin) -> Arc<Self> {
         let key = core.next_key();
         let eager = matches!(origin, Origin::DialedAddress);
-        let session = Session::new(key, core.id, core.settings.limits, core.locality, eager);
+        let mut session = Session::new(key, core.id, core.settings.limits, core.locality, eager);
+        session.set_patience(core.settings.reconnect_window);
         Arc::new(Self {
             key,
             core: core.clone(),
@@ -164,6 +165,11 @@ impl Link {
         matches!(self.origin, Origin::DialedOwner(_) | Origin::DialedAddress)
     }
 
+    /// Whether it was made to dial an owner at just these addresses.
+    pub(crate) fn dials(&self, addresses: &Arc<[String]>) -> bool {
+        matches!(&self.origin, Origin::DialedOwner(dialed) if dialed == addresses)
+    }
+
     pub(crate) fn is_inbound(&self) -> bool {
         matches!(self.origin, Origin::Accepted)
     }
@@ -209,6 +215,10 @@ impl Link {
                 RemoteError::TooLarge { what: format!("{what} of {}", caller.path), size, limit }
             }
             Failure::Overloaded(what) => RemoteError::Overloaded { node: self.core.id, what: what.into() },
+            Failure::Stalled => {
+                let node = self.peer().unwrap_or(self.core.id);
+                RemoteError::Overloaded { node, what: failure.to_string() }
+            }
         }
     }
 

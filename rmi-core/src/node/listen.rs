@@ -21,11 +21,11 @@ pub(crate) async fn accept(core: Arc<Core>, mut listener: Listener) {
         };
         match accepted {
             // Those still in their handshakes are bounded, too: beyond twice the limit nobody is even refused politely.
-            Ok(_) if core.sessions() >= core.settings.max_sessions.saturating_mul(2) => {}
+            Ok(_) if core.inbound_sessions() >= core.settings.max_sessions.saturating_mul(2) => {}
             Ok(stream) => {
                 let link = Link::new(&core, "a node that connected".into(), Origin::Accepted);
                 core.add_link(&link);
-                core.spawn(driver::run(link.clone(), stream, Role::Accept));
+                core.spawn(driver::run(link.clone(), stream, Role::Accept, core.settings.handshake_timeout));
                 core.close_if_stopped(&link);
             }
             Err(error) => {

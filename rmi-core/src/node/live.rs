@@ -1,6 +1,5 @@
 //! What the sessions of a real node keep: handles of objects, imports, pins and callers.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
@@ -18,7 +17,7 @@ pub(crate) struct Live;
 impl Handles for Live {
     type Object = Arc<Object>;
     type Import = Arc<Import>;
-    type Pin = Pin;
+    type Pin = Arc<Import>;
     type Weak = Weak<Import>;
     type Caller = Caller;
 
@@ -28,23 +27,6 @@ impl Handles for Live {
 
     fn is_waiting(caller: &Caller) -> bool {
         !caller.answer.is_closed()
-    }
-}
-
-/// A reference that was passed on: keeps its import, and says that it is pinned.
-#[derive(Debug)]
-pub(crate) struct Pin(Arc<Import>);
-
-impl Pin {
-    pub(crate) fn new(import: Arc<Import>) -> Self {
-        import.pins.fetch_add(1, Ordering::Relaxed);
-        Self(import)
-    }
-}
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        self.0.pins.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

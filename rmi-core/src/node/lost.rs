@@ -5,14 +5,14 @@ use std::sync::{Arc, Weak};
 use crate::gc::{Debt, LostImport};
 use crate::id::ObjectId;
 use crate::node::clock;
-use crate::node::core::Core;
+use crate::node::core::{Cause, Core};
 use crate::node::import::{Import, Way};
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
 use crate::session::{Lost, Phase};
 
 /// How often entries of an owner that does not answer ask again before what they owe is paid all the same.
-pub(crate) const MAX_ASKED_AGAIN: u32 = 8;
+pub(crate) const MAX_ASKED_AGAIN: u32 = 6;
 
 /// How many such owners are remembered.
 const MAX_OWNERS: usize = 1024;
@@ -72,7 +72,9 @@ impl Link {
     }
 
     fn over(self: &Arc<Self>) {
-        self.core.forget_link(self);
+        if !self.core.forget_link(self) {
+            return;
+        }
         let counters = self.look(|session| session.counters());
         self.core.served.lock().ended(self.peer(), counters.calls_served);
         // Nobody can want the results any more. The futures are dropped by the runtime, not here.
@@ -114,10 +116,15 @@ impl Core {
                 Way::Link(current) => {
                     // A call was faster and asked in another session.
                     let debts = std::mem::take(&mut owed);
-                    let pay = current.amend(|session| session.owe(object, debts));
-                    drop(way);
-                    self.pay(pay);
-                    continue;
+                    match current.amend(|session| session.owe(object, debts)) {
+                        Ok(pay) => {
+                            drop(way);
+                            self.pay(pay);
+                            continue;
+                        }
+                        // Which ended this moment, too.
+                        Err(back) => owed = back,
+                    }
                 }
                 Way::Lost | Way::Gone => continue,
             }
@@ -125,8 +132,7 @@ impl Core {
             // Another introducer may have named better addresses than those that were tried for all.
             let tried = !matches!(&link.origin, Origin::DialedOwner(tried) if *tried != import.addresses);
             let definite = definite && tried;
-            let wanted = import.is_pinned() || !owed.is_empty();
-            if definite || !wanted || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
+            if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
                 continue;
             }
             if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed)) {
@@ -168,7 +174,9 @@ impl Core {
     ) -> Arc<Import> {
         let addresses: Arc<[String]> = addresses.into();
         let mut holding = self.link_holding(owner, object);
-        while let Some(link) = holding.take().or_else(|| self.link_to(owner, &addresses).ok()) {
+        while let Some(link) =
+            holding.take().or_else(|| self.link_to(owner, &addresses, Cause::Introduced).ok())
+        {
             let make = || {
                 let import = Import::new(self, owner, object, addresses.clone(), Way::Link(link.clone()));
                 let weak = Arc::downgrade(&import);

@@ -4,6 +4,13 @@ use std::collections::HashMap;
 
 use bytes::{Bytes, BytesMut};
 
+/// What a message that is not complete takes at least, in bytes, and each of its references.
+const ENTRY: u64 = 1024;
+const REFERENCE: u64 = 256;
+
+/// How much of that there may be: far more than honest peers, who have few such messages, come to.
+const MAX_BESIDE: u64 = 64 * 1024 * 1024;
+
 /// Messages that have begun and are not complete, by the number of their first frame. `M` is what the first frame said, its
 /// references among it.
 ///
@@ -13,6 +20,8 @@ pub struct Assembly<M> {
     partial: HashMap<u64, Partial<M>>,
     /// The sizes of all of them.
     claimed: u64,
+    /// What they take beside.
+    beside: u64,
     max_claimed: u64,
 }
 
@@ -20,6 +29,7 @@ pub struct Assembly<M> {
 struct Partial<M> {
     message: M,
     size: u64,
+    beside: u64,
     payload: BytesMut,
 }
 
@@ -37,7 +47,7 @@ pub enum FragmentError {
 impl<M> Assembly<M> {
     /// With the `partial` limit that was announced.
     pub fn new(max_claimed: u64) -> Self {
-        Self { partial: HashMap::new(), claimed: 0, max_claimed }
+        Self { partial: HashMap::new(), claimed: 0, beside: 0, max_claimed }
     }
 
     /// The first frame of a message, numbered `first`. Returns the message if it is whole.
@@ -45,17 +55,21 @@ impl<M> Assembly<M> {
         &mut self,
         first: u64,
         message: M,
+        references: usize,
         size: u64,
         chunk: Bytes,
     ) -> Result<Option<(M, Bytes)>, FragmentError> {
         if chunk.len() as u64 == size {
             return Ok(Some((message, chunk)));
         }
-        if !self.partial.is_empty() && self.claimed + size > self.max_claimed {
+        let beside = ENTRY + REFERENCE.saturating_mul(references as u64);
+        let over = self.claimed.saturating_add(size) > self.max_claimed || self.beside + beside > MAX_BESIDE;
+        if !self.partial.is_empty() && over {
             return Err(FragmentError::OverPartial);
         }
-        self.claimed += size;
-        self.partial.insert(first, Partial { message, size, payload: BytesMut::from(&chunk[..]) });
+        self.claimed = self.claimed.saturating_add(size);
+        self.beside += beside;
+        self.partial.insert(first, Partial { message, size, beside, payload: BytesMut::from(&chunk[..]) });
         Ok(None)
     }
 
@@ -80,7 +94,8 @@ impl<M> Assembly<M> {
 
     fn remove(&mut self, first: u64) -> Option<Partial<M>> {
         let partial = self.partial.remove(&first)?;
-        self.claimed -= partial.size;
+        self.claimed = self.claimed.saturating_sub(partial.size);
+        self.beside -= partial.beside;
         Some(partial)
     }
 }
@@ -93,18 +108,18 @@ mod tests {
     fn messages_interleave_and_are_bounded() {
         let mut assembly = Assembly::new(10);
         assert_eq!(
-            assembly.first(1, 'a', 20, Bytes::from_static(b"0123456789")),
+            assembly.first(1, 'a', 0, 20, Bytes::from_static(b"0123456789")),
             Ok(None),
             "one may always begin"
         );
-        assert_eq!(assembly.first(2, 'b', 1, Bytes::new()), Err(FragmentError::OverPartial));
-        assert_eq!(assembly.first(3, 'c', 3, Bytes::from_static(b"abc")), Ok(Some(('c', "abc".into()))));
+        assert_eq!(assembly.first(2, 'b', 0, 1, Bytes::new()), Err(FragmentError::OverPartial));
+        assert_eq!(assembly.first(3, 'c', 0, 3, Bytes::from_static(b"abc")), Ok(Some(('c', "abc".into()))));
         assert_eq!(assembly.more(9, b""), Err(FragmentError::NotBegun));
         assert_eq!(assembly.more(1, &[b'x'; 11]), Err(FragmentError::TooMuch));
         assert_eq!(assembly.more(1, b"abcde"), Ok(None));
         let (message, payload) = assembly.more(1, b"fghij").unwrap().unwrap();
         assert_eq!((message, &payload[..]), ('a', &b"0123456789abcdefghij"[..]));
-        assert_eq!(assembly.first(4, 'd', 5, Bytes::new()), Ok(None));
+        assert_eq!(assembly.first(4, 'd', 0, 5, Bytes::new()), Ok(None));
         assert_eq!(assembly.abort(4), Ok('d'));
         assert_eq!(assembly.abort(4), Err(FragmentError::NotBegun));
     }

@@ -15,6 +15,8 @@ pub(super) struct Calls<C> {
 struct Waiting<C> {
     caller: C,
     begun: bool,
+    /// Its answer has begun.
+    answering: bool,
 }
 
 /// A call that ends with its session.
@@ -36,7 +38,7 @@ impl<C> Calls<C> {
     /// A new call. It has not left yet.
     pub(super) fn add(&mut self, caller: C) -> u64 {
         self.next += 1;
-        self.waiting.insert(self.next, Waiting { caller, begun: false });
+        self.waiting.insert(self.next, Waiting { caller, begun: false, answering: false });
         self.next
     }
 
@@ -63,9 +65,10 @@ impl<C> Calls<C> {
         self.waiting.get(&call).map(|waiting| &waiting.caller)
     }
 
-    /// Whether the peer may answer this call.
-    pub(super) fn is_begun(&self, call: u64) -> bool {
-        self.waiting.get(&call).is_some_and(|waiting| waiting.begun)
+    /// An answer to this call begins. False: it may not, the call was not made or is being answered.
+    pub(super) fn answer(&mut self, call: u64) -> bool {
+        let waiting = self.waiting.get_mut(&call).filter(|waiting| waiting.begun && !waiting.answering);
+        waiting.map(|waiting| waiting.answering = true).is_some()
     }
 
     /// The call is answered, or withdrawn before it left.
@@ -79,15 +82,22 @@ impl<C> Calls<C> {
     pub(super) fn end(&mut self) -> Vec<LostCall<C>> {
         self.begun = 0;
         let lost = std::mem::take(&mut self.waiting).into_values();
-        lost.map(|Waiting { caller, begun }| LostCall { caller, begun }).collect()
+        lost.map(|Waiting { caller, begun, .. }| LostCall { caller, begun }).collect()
     }
 }
 
-/// Calls of the peer that are not answered yet, with the size of their arguments.
+/// Calls of the peer whose answer has not left, with the size of their arguments.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
-    calls: HashMap<u64, u64>,
+    calls: HashMap<u64, Served>,
     bytes: u64,
+}
+
+#[derive(Debug)]
+struct Served {
+    size: u64,
+    /// The answer waits to leave.
+    answered: bool,
 }
 
 /// Why a call of the peer is not served.
@@ -95,6 +105,8 @@ pub(super) struct Serving {
 pub(super) enum NotServed {
     /// The number is in use: a protocol error.
     Duplicate,
+    /// Far over what the peer was told: a protocol error.
+    TooMany,
     /// One of the limits; it is counted and must be answered.
     Overloaded(&'static str),
 }
@@ -116,22 +128,32 @@ impl Serving {
         if self.calls.contains_key(&call) {
             return Err(NotServed::Duplicate);
         }
+        // An honest peer stays below the limit; one that does not is refused, but not without end.
+        if self.calls.len() / 2 >= max_calls as usize {
+            return Err(NotServed::TooMany);
+        }
         let outcome = if self.calls.len() >= max_calls as usize {
             Err(NotServed::Overloaded("too many calls are being served for this peer"))
-        } else if self.bytes + size > max_bytes && self.bytes > 0 {
+        } else if self.bytes.saturating_add(size) > max_bytes && self.bytes > 0 {
             Err(NotServed::Overloaded("the arguments of the calls being served take too much memory"))
         } else {
             Ok(())
         };
-        self.calls.insert(call, size);
-        self.bytes += size;
+        self.calls.insert(call, Served { size, answered: false });
+        self.bytes = self.bytes.saturating_add(size);
         outcome
     }
 
-    /// A call is answered. False: it was not being served.
-    pub(super) fn remove(&mut self, call: u64) -> bool {
-        let size = self.calls.remove(&call);
-        self.bytes -= size.unwrap_or(0);
-        size.is_some()
+    /// There is an answer. False: the call was not being served, or has one.
+    pub(super) fn answer(&mut self, call: u64) -> bool {
+        let served = self.calls.get_mut(&call).filter(|served| !served.answered);
+        served.map(|served| served.answered = true).is_some()
+    }
+
+    /// The answer leaves, or there will be none.
+    pub(super) fn remove(&mut self, call: u64) {
+        if let Some(served) = self.calls.remove(&call) {
+            self.bytes = self.bytes.saturating_sub(served.size);
+        }
     }
 }

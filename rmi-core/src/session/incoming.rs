@@ -156,12 +156,12 @@ impl<H: Handles> Session<H> {
             return Err(SessionError::Expired);
         }
         lease.received(now);
-        if self.is_flooded() {
-            return violation("it asks and never acknowledges the answers");
-        }
         self.counters.bytes_received += len as u64;
         if frame.is_numbered() {
             let number = self.received.count(len, now);
+            if self.is_flooded() {
+                return violation("it asks and never acknowledges the answers");
+            }
             self.handle_numbered(number, frame, make)
         } else {
             self.handle_unnumbered(frame)
@@ -217,8 +217,8 @@ impl<H: Handles> Session<H> {
                 Ok(Event::Message { first: number, head, references, size: call.size, chunk: call.chunk })
             }
             Frame::Reply(reply) => {
-                if !self.calls.is_begun(reply.call) {
-                    return violation(format!("it answered call {}, which was not made", reply.call));
+                if !self.calls.answer(reply.call) {
+                    return violation(format!("it answered call {}, which does not wait", reply.call));
                 }
                 let references = self.apply(reply.table, make)?;
                 let head = Head::Reply { call: reply.call, status: reply.status };
@@ -276,6 +276,7 @@ impl<H: Handles> Session<H> {
         match self.serving.add(call, size, self.limits.calls, self.limits.partial) {
             Ok(()) => Ok(Verdict::Serve),
             Err(NotServed::Overloaded(what)) => Ok(Verdict::Overloaded(what)),
+            Err(NotServed::TooMany) => violation("it makes far more calls at a time than it was told it may"),
             Err(NotServed::Duplicate) => violation(format!("it used call number {call} twice")),
         }
     }

@@ -24,6 +24,12 @@ const MAX_LOOK_AHEAD: usize = 64;
 /// making them without ever acknowledging, is given up.
 const MAX_RINGS: u64 = 16;
 
+/// But what this side drops or asks for by itself never counts as that: so much may always wait.
+const MIN_FLOOD: u64 = 64 * 1024 * 1024;
+
+/// Below so many waiting calls nobody looks for those that were given up.
+const MIN_SWEEP: usize = 64;
+
 /// How many bytes of frames are prepared for one write, so that what comes later does not wait behind more.
 const BATCH: usize = 256 * 1024;
 
@@ -38,6 +44,13 @@ pub enum OutReference<H: Handles> {
         interface: InterfaceName,
         /// Keeps it alive.
         object: H::Object,
+    },
+    /// To an own object that is gone: calls of the receiver will say so.
+    Dead {
+        /// The object.
+        id: ObjectId,
+        /// The interface under which it is given.
+        interface: InterfaceName,
     },
     /// To an object of another node, maybe of the receiver.
     Held {
@@ -100,6 +113,8 @@ pub enum Failure {
     },
     /// Over a limit of this side.
     Overloaded(&'static str),
+    /// The peer has as many calls as it accepts, and answered none for a long time.
+    Stalled,
 }
 
 impl fmt::Display for Failure {
@@ -109,6 +124,9 @@ impl fmt::Display for Failure {
                 write!(f, "{what} of {size} is over the limit of {limit}")
             }
             Self::Overloaded(what) => f.write_str(what),
+            Self::Stalled => {
+                f.write_str("it has as many calls of this node as it accepts at a time, and answers none")
+            }
         }
     }
 }
@@ -127,6 +145,8 @@ pub(super) struct Outgoing<H: Handles> {
     replies: VecDeque<Message<H>>,
     calls: VecDeque<(u64, Message<H>)>,
     under_way: VecDeque<UnderWay>,
+    /// At how many waiting calls those are taken back that nobody waits for.
+    sweep_at: usize,
 }
 
 /// A message whose first frame has left.
@@ -142,7 +162,7 @@ struct UnderWay {
 
 impl<H: Handles> Default for Outgoing<H> {
     fn default() -> Self {
-        Self { replies: VecDeque::new(), calls: VecDeque::new(), under_way: VecDeque::new() }
+        Self { replies: VecDeque::new(), calls: VecDeque::new(), under_way: VecDeque::new(), sweep_at: 0 }
     }
 }
 
@@ -173,6 +193,7 @@ impl<H: Handles> Message<H> {
             match reference {
                 OutReference::Own { object, .. } => garbage.objects.push(object),
                 OutReference::Held { pin, .. } => garbage.pins.push(pin),
+                OutReference::Dead { .. } => {}
             }
         }
     }
@@ -192,8 +213,11 @@ impl<H: Handles> Session<H> {
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
     /// Gives both back if the session is over.
     pub fn call(&mut self, caller: H::Caller, message: Message<H>) -> Option<(H::Caller, Message<H>)> {
-        if matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
+        if self.parting || matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
             return Some((caller, message));
+        }
+        if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
+            self.sweep();
         }
         if self.outgoing.calls.len() >= MAX_QUEUED_CALLS {
             message.discard(&mut self.garbage);
@@ -210,7 +234,7 @@ impl<H: Handles> Session<H> {
     /// Answers a call of the peer.
     pub fn reply(&mut self, call: u64, status: ReplyKind, payload: Bytes, references: Vec<OutReference<H>>) {
         let message = Message { outward: Outward::Reply { call, status }, payload, references };
-        if !self.serving.remove(call) || !matches!(self.phase, Phase::Open) {
+        if !self.serving.answer(call) || !matches!(self.phase, Phase::Open) {
             message.discard(&mut self.garbage);
             return;
         }
@@ -235,7 +259,8 @@ impl<H: Handles> Session<H> {
         if references.is_empty() {
             return Ok(());
         }
-        let own = references.iter().filter(|r| matches!(r, OutReference::Own { .. })).count();
+        let is_new = |r: &&OutReference<H>| matches!(r, OutReference::Own { id, .. } if self.listing.frame(*id).is_none());
+        let own = references.iter().filter(is_new).count();
         if self.listing.len() + own > self.limits.objects as usize {
             return Err(Failure::Overloaded("this peer holds too many objects of this node"));
         }
@@ -252,13 +277,17 @@ impl<H: Handles> Session<H> {
 
     /// Whether [`poll_output`](Self::poll_output) would return something, whatever the time.
     pub(super) fn has_output(&self) -> bool {
-        let room = (self.ring.unacknowledged() as u64) < self.peer_limits().ring;
-        self.ring.waiting() > 0 || !self.pongs.is_empty() || (room && !self.outgoing.under_way.is_empty())
+        let ring = self.peer_limits().ring;
+        let room = (self.ring.unacknowledged() as u64) < ring;
+        self.ring.waiting() > 0
+            || self.received.is_due(ring)
+            || !self.pongs.is_empty()
+            || (room && !self.outgoing.under_way.is_empty())
     }
 
     /// Whether the peer lets more pile up here than any honest one would.
     pub(super) fn is_flooded(&self) -> bool {
-        self.ring.unacknowledged() as u64 > self.peer_limits().ring.saturating_mul(MAX_RINGS)
+        self.ring.unacknowledged() as u64 > self.peer_limits().ring.saturating_mul(MAX_RINGS).max(MIN_FLOOD)
     }
 
     /// Lets messages begin while there is room.
@@ -272,17 +301,58 @@ impl<H: Handles> Session<H> {
         // Answers have as much room again, so that two sides full of calls get on (3.5).
         while let Some(reply) = self.outgoing.replies.front() {
             let full = self.ring.unacknowledged() as u64 >= limits.ring.saturating_mul(2);
-            if full || !self.outgoing.has_partial_room(reply.payload.len(), &limits) {
+            if full
+                || self.ring.waiting() >= BATCH
+                || !self.outgoing.has_partial_room(reply.payload.len(), &limits)
+            {
                 break;
             }
             if let Some(reply) = self.outgoing.replies.pop_front() {
                 self.begin(None, reply);
             }
         }
-        while self.calls.begun() < limits.calls && (self.ring.unacknowledged() as u64) < limits.ring {
+        // No more than one batch is prepared: what is written cannot be overtaken by a Ping (7.6).
+        while self.calls.begun() < limits.calls
+            && self.ring.waiting() < BATCH
+            && (self.ring.unacknowledged() as u64) < limits.ring
+        {
             let next = self.next_call(&limits);
             let Some((call, message)) = next.and_then(|at| self.outgoing.calls.remove(at)) else { break };
+            self.stalled = None;
             self.begin_call(call, message);
+        }
+    }
+
+    /// Takes back calls that nobody waits for any more.
+    fn sweep(&mut self) {
+        let Self { outgoing, calls, garbage, .. } = self;
+        for (call, message) in std::mem::take(&mut outgoing.calls) {
+            if calls.caller(call).is_some_and(H::is_waiting) {
+                outgoing.calls.push_back((call, message));
+            } else {
+                message.discard(garbage);
+                calls.remove(call);
+            }
+        }
+        outgoing.sweep_at = outgoing.calls.len() * 2;
+    }
+
+    /// Refuses the calls that wait, if none could leave for as long as this side is willing to wait.
+    fn give_up_stalled(&mut self, now: Time) {
+        if self.outgoing.calls.is_empty() || self.phase != Phase::Open {
+            self.stalled = None;
+            return;
+        }
+        let since = *self.stalled.get_or_insert(now);
+        if now < since + self.patience {
+            return;
+        }
+        self.stalled = None;
+        for (call, message) in std::mem::take(&mut self.outgoing.calls) {
+            message.discard(&mut self.garbage);
+            if let Some(caller) = self.calls.remove(call) {
+                self.failures.push((caller, Failure::Stalled));
+            }
         }
     }
 
@@ -346,7 +416,10 @@ impl<H: Handles> Session<H> {
                 let target = Target::Object(target);
                 Frame::Call(Call { call, target, method, unsupported: None, table, size, chunk })
             }
-            Outward::Reply { call, status } => Frame::Reply(Reply { call, status, table, size, chunk }),
+            Outward::Reply { call, status } => {
+                self.serving.remove(call);
+                Frame::Reply(Reply { call, status, table, size, chunk })
+            }
         };
         let number = self.ring.push(&first);
         for reference in references {
@@ -357,6 +430,7 @@ impl<H: Handles> Session<H> {
                 OutReference::Held { pin, .. } => {
                     self.pins.pin(pin);
                 }
+                OutReference::Dead { .. } => {}
             }
         }
         if !rest.is_empty() {
@@ -372,7 +446,9 @@ impl<H: Handles> Session<H> {
         let mut transfer = self.pins.next_transfer();
         for reference in references {
             let (owner, id, interface, transfer) = match reference {
-                OutReference::Own { id, interface, .. } => (Owner::Sender, id, interface, 0),
+                OutReference::Own { id, interface, .. } | OutReference::Dead { id, interface } => {
+                    (Owner::Sender, id, interface, 0)
+                }
                 OutReference::Held { owner, id, interface, addresses, .. } => {
                     let number = transfer;
                     transfer += 1;
@@ -410,6 +486,7 @@ impl<H: Handles> Session<H> {
             _ => return None,
         }
         self.pump();
+        self.give_up_stalled(now);
         self.fragments();
         let output = Output { control: self.control(now), frames: self.ring.take(now) };
         let bytes = output.control.len() + output.frames.len();
@@ -433,11 +510,12 @@ impl<H: Handles> Session<H> {
     }
 
     fn control(&mut self, now: Time) -> Bytes {
+        let ring = self.peer_limits().ring;
         let mut control = BytesMut::new();
         for stamp in self.pongs.drain(..) {
             Frame::Pong { stamp }.encode(&mut control);
         }
-        if let Some(frame) = self.received.acknowledge(now, self.limits.ring) {
+        if let Some(frame) = self.received.acknowledge(now, ring) {
             Frame::Ack { frame }.encode(&mut control);
         }
         if let Some(lease) = &mut self.lease

@@ -18,6 +18,8 @@ pub(super) struct Ring {
     /// The number of the last frame that was numbered.
     last: u64,
     acked: u64,
+    /// The number of the last frame that was handed to a connection.
+    taken: u64,
     batches: VecDeque<Batch>,
     /// Encoded, numbered, not yet handed to a connection.
     tail: BytesMut,
@@ -27,7 +29,8 @@ pub(super) struct Ring {
 
 #[derive(Debug)]
 struct Batch {
-    /// The number of its last frame.
+    /// The numbers of its first and last frames.
+    first: u64,
     last: u64,
     bytes: Bytes,
     sent: Time,
@@ -61,13 +64,15 @@ impl Ring {
         let bytes = self.tail.split().freeze();
         if !bytes.is_empty() {
             self.bytes += bytes.len();
-            self.batches.push_back(Batch { last: self.last, bytes: bytes.clone(), sent: now });
+            let first = self.taken + 1;
+            self.taken = self.last;
+            self.batches.push_back(Batch { first, last: self.last, bytes: bytes.clone(), sent: now });
         }
         bytes
     }
 
-    /// The peer has received the frames up to `frame`. Returns when the last of them left that is known wholly
-    /// received; `Err`: that frame never left, or less was acknowledged than before.
+    /// The peer has received the frames up to `frame`. Returns when the last batch left of which it has received any;
+    /// `Err`: that frame never left, or less was acknowledged than before.
     pub(super) fn acknowledged(&mut self, frame: u64) -> Result<Option<Time>, ()> {
         if frame > self.last || frame < self.acked {
             return Err(());
@@ -75,11 +80,13 @@ impl Ring {
         self.acked = frame;
         let mut sent = None;
         while let Some(batch) = self.batches.front() {
+            if batch.first <= frame {
+                sent = Some(batch.sent);
+            }
             if batch.last > frame {
                 break;
             }
             self.bytes -= batch.bytes.len();
-            sent = Some(batch.sent);
             self.batches.pop_front();
         }
         Ok(sent)
@@ -116,9 +123,14 @@ impl Received {
         self.due
     }
 
+    /// Whether so much has arrived that an Ack should leave whatever the time.
+    pub(super) fn is_due(&self, ring: u64) -> bool {
+        self.bytes >= ring / 4
+    }
+
     /// The Ack to send now, if one is due: after a delay, or when a quarter of `ring` bytes waits for it.
     pub(super) fn acknowledge(&mut self, now: Time, ring: u64) -> Option<u64> {
-        let due = self.due.is_some_and(|due| due <= now) || self.bytes >= ring / 4;
+        let due = self.due.is_some_and(|due| due <= now) || self.is_due(ring);
         if !due || self.frames == self.acked {
             return None;
         }

@@ -1,6 +1,7 @@
 //! The state of a session, its ends in time, and what remains of it.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use crate::gc::{Arrival, Debt, Imports, Listing, LostImport, Pins, SessionKey};
 use crate::id::{NodeId, ObjectId};
@@ -137,6 +138,12 @@ pub struct Session<H: Handles> {
     pub(super) counters: Counters,
     /// Until when the writer sleeps.
     scheduled: Option<Time>,
+    /// Since when calls wait and none could leave.
+    pub(super) stalled: Option<Time>,
+    /// How long they may.
+    pub(super) patience: Duration,
+    /// Bye was said: nothing follows it.
+    pub(super) parting: bool,
 }
 
 impl<H: Handles> Session<H> {
@@ -166,15 +173,27 @@ impl<H: Handles> Session<H> {
             garbage: Garbage::default(),
             counters: Counters::default(),
             scheduled: None,
+            stalled: None,
+            patience: Duration::from_secs(10),
+            parting: false,
         }
     }
 
-    /// The handshake is over. False: the session was ended meanwhile.
+    /// How long calls may wait for room when none can leave; 10 s if nothing is said.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// The handshake is over. False: the session was ended meanwhile, or the handshake took longer than the lease.
     pub fn open(&mut self, now: Time, peer: Peer) -> bool {
         if self.phase != Phase::Opening {
             return false;
         }
-        self.lease = Some(Lease::new(peer.lease, peer.sent, now));
+        let lease = Lease::new(peer.lease, peer.sent, now);
+        if now >= lease.holder_end() {
+            return false;
+        }
+        self.lease = Some(lease);
         self.peer = Some(peer);
         self.phase = Phase::Open;
         true
@@ -218,6 +237,7 @@ impl<H: Handles> Session<H> {
     /// Whether a call may be given to it: it is opening, or open and its lease is not over.
     pub fn is_usable(&self, now: Time) -> bool {
         match self.phase {
+            _ if self.parting => false,
             Phase::Opening => true,
             Phase::Open => self.lease.as_ref().is_some_and(|lease| now < lease.holder_end()),
             Phase::Detached(_) | Phase::Ended => false,
@@ -343,8 +363,12 @@ impl<H: Handles> Session<H> {
     }
 
     /// More is owed for an entry that has its handle already. Returns what is to be paid at once.
-    pub fn owe(&mut self, object: ObjectId, debts: Vec<Debt>) -> Vec<Debt> {
-        self.imports.owe(object, debts)
+    /// Gives the debts back if the session is over.
+    pub fn owe(&mut self, object: ObjectId, debts: Vec<Debt>) -> Result<Vec<Debt>, Vec<Debt>> {
+        if self.is_over() {
+            return Err(debts);
+        }
+        Ok(self.imports.owe(object, debts))
     }
 
     fn arrived(&mut self, object: ObjectId, arrival: Arrival) -> Vec<Debt> {
@@ -399,7 +423,10 @@ impl<H: Handles> Session<H> {
     pub fn next_timeout(&self) -> Option<Time> {
         match (self.phase, &self.lease) {
             (Phase::Open, Some(lease)) => {
-                let next = lease.holder_end().min(lease.next_ping());
+                let mut next = lease.holder_end().min(lease.next_ping());
+                if let Some(since) = self.stalled {
+                    next = next.min(since + self.patience);
+                }
                 Some(self.received.due().map_or(next, |due| due.min(next)))
             }
             (Phase::Detached(until), _) => Some(until),
@@ -453,6 +480,12 @@ impl<H: Handles> Session<H> {
     pub fn bye(&mut self, code: u8, text: String) {
         if matches!(self.phase, Phase::Open) {
             self.ring.push(&Frame::Bye { code, text });
+            self.parting = true;
         }
+    }
+
+    /// Whether Bye was said and handed to the connection.
+    pub fn has_parted(&self) -> bool {
+        self.parting && self.ring.waiting() == 0
     }
 }

@@ -138,7 +138,7 @@ fn nothing_revives_an_expired_session() {
     assert!(world.is_collected(id), "the owner has heard nothing for T");
     world.resume(A, B);
     world.resume(B, A);
-    world.run_for(20);
+    world.run_for(2_000);
     assert_eq!(world.try_call(&held), Some(Outcome::NoSuchObject));
     world.finish_well(held);
 }
