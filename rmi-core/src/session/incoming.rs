@@ -174,6 +174,7 @@ impl<H: Handles> Session<H> {
             Frame::Ack { frame } => match self.ring.acknowledged(frame) {
                 Ok(sent) => {
                     sent.into_iter().for_each(|sent| lease.confirmed(sent));
+                    self.provoked_acknowledged();
                     self.pump();
                 }
                 Err(()) => {
@@ -265,7 +266,7 @@ impl<H: Handles> Session<H> {
             Frame::Unsupported { .. } => Ok(Event::Nothing),
             Frame::Unknown { kind } => {
                 let text = format!("kind {kind}");
-                self.ring.push(&Frame::Unsupported { frame: number, text });
+                self.push_provoked(&Frame::Unsupported { frame: number, text });
                 Ok(Event::Nothing)
             }
             other => violation(format!("kind {} does not belong into an open session", other.kind())),

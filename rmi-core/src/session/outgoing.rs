@@ -24,9 +24,6 @@ const MAX_LOOK_AHEAD: usize = 64;
 /// making them without ever acknowledging, is given up.
 const MAX_RINGS: u64 = 16;
 
-/// But what this side drops or asks for by itself never counts as that: so much may always wait.
-const MIN_FLOOD: u64 = 64 * 1024 * 1024;
-
 /// Below so many waiting calls nobody looks for those that were given up.
 const MIN_SWEEP: usize = 64;
 
@@ -285,9 +282,22 @@ impl<H: Handles> Session<H> {
             || (room && !self.outgoing.under_way.is_empty())
     }
 
-    /// Whether the peer lets more pile up here than any honest one would.
+    /// Numbers a frame that never waits and that the peer provoked.
+    pub(super) fn push_provoked(&mut self, frame: &Frame) {
+        let before = self.ring.waiting();
+        self.ring.push(frame);
+        self.provoked += self.ring.waiting().saturating_sub(before) as u64;
+    }
+
+    /// The peer acknowledged something: of what it provoked, no more is left than of all.
+    pub(super) fn provoked_acknowledged(&mut self) {
+        self.provoked = self.provoked.min(self.ring.unacknowledged() as u64);
+    }
+
+    /// Whether the peer lets more pile up here than any honest one would. What this side drops or asks for by itself does
+    /// not count.
     pub(super) fn is_flooded(&self) -> bool {
-        self.ring.unacknowledged() as u64 > self.peer_limits().ring.saturating_mul(MAX_RINGS).max(MIN_FLOOD)
+        self.provoked > self.peer_limits().ring.saturating_mul(MAX_RINGS)
     }
 
     /// Lets messages begin while there is room.

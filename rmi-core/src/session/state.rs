@@ -142,6 +142,8 @@ pub struct Session<H: Handles> {
     pub(super) stalled: Option<Time>,
     /// How long they may.
     pub(super) patience: Duration,
+    /// Bytes of answers that never wait and are not acknowledged, at most.
+    pub(super) provoked: u64,
     /// Bye was said: nothing follows it.
     pub(super) parting: bool,
 }
@@ -175,6 +177,7 @@ impl<H: Handles> Session<H> {
             scheduled: None,
             stalled: None,
             patience: Duration::from_secs(10),
+            provoked: 0,
             parting: false,
         }
     }
@@ -414,7 +417,7 @@ impl<H: Handles> Session<H> {
             }
             None => Frame::Gone { object },
         };
-        self.ring.push(&answer);
+        self.push_provoked(&answer);
     }
 
     // ---- time ----
