@@ -53,7 +53,13 @@
 //!
 //! `#[remote]` generates three types beside the trait `Counter`: `CounterProxy`, an alias of [`Proxy<CounterInterface>`](Proxy), which implements
 //! `Counter`; the marker `CounterInterface`; and `CounterSkeleton`, which serves calls. Servant and proxy implement one trait, so `async fn work(c: &impl
-//! Counter)` takes either. A proxy whose object is in this process calls the servant directly: nothing is serialized.
+//! Counter)` takes either. To call a proxy, have the trait in scope. The operations of proxies themselves are associated functions, as with `Arc`:
+//! `Proxy::is_local(&counter)`. [`Proxy::from_arc`] makes an object of a servant that the program goes on using itself.
+//!
+//! A proxy whose object is in this process calls the servant directly: nothing is serialized, limits do not apply, and a panic is an ordinary panic.
+//!
+//! A servant runs in the task of the caller's session until it first waits. While it blocks the thread, nothing else of that peer is served, not even the lease:
+//! use `tokio::task::spawn_blocking` for what takes long.
 //!
 //! Traits may have supertraits that are remote too ([`Proxy::upcast`], [`Proxy::cast`]), type parameters and default methods. The mistakes that can be made with the
 //! attribute are compile errors that say what to write instead.
@@ -134,18 +140,21 @@
 //!
 //! [`RemoteError`] says what happened, to which call, object and node. [`may_have_executed`](RemoteError::may_have_executed) answers the question that matters
 //! after a failure; a method is never executed twice for one call. An error that a servant got from a call of its own and passed on arrives as
-//! [`RemoteError::Forwarded`]: this call did run, and `origin()` says who saw the failure.
+//! [`RemoteError::Forwarded`]: this call did run, and `origin()` says who saw the failure. (A local servant's error arrives as it is.)
 //!
 //! | what happened | what the caller gets |
 //! |---|---|
 //! | nobody listens at the address | `Unreachable` at once |
 //! | nothing is bound to the name | `NotBound` |
 //! | the connection broke, or the server died, during the call | `OutcomeUnknown` |
-//! | the server was restarted, or the object collected | `NoSuchObject` |
+//! | the server was restarted at its address, or the object collected | `NoSuchObject` |
 //! | the servant panicked | `Panicked`; its node goes on |
 //! | an argument did not decode | `BadArgument`, which one and why; the servant was not called |
 //! | [`Proxy::with_timeout`] passed | `TimedOut`; the call may still run |
-//! | a message is over a limit | `TooLarge` with the numbers |
+//! | the arguments are over a limit | `TooLarge` with the numbers |
+//! | the result is over a limit, or does not decode | `BadReply`: the call was executed |
+//! | the other side has 4,096 calls of this node and answers none | `Overloaded`, after the reconnect window |
+//! | the own node was shut down or dropped | `ShuttingDown`; `OutcomeUnknown` for calls under way |
 //!
 //! # Lifetimes of objects
 //!
@@ -153,7 +162,7 @@
 //!
 //! Nodes that hold references keep a *lease*, renewed by their session. A node that is not heard of for the term of the lease ([`Builder::lease`], 30 s by default) is
 //! given up, and what it held is collected. [`Node::shutdown`] releases everything at once. Dropping the last handle of a node stops it, too,
-//! without waiting for anything.
+//! without waiting for anything. (A [`Registry`] handle, or a published servant that contains a `Node`, is such a handle: end that node with `shutdown`.)
 //!
 //! Not collected: cycles of references across nodes, as when a servant holds a proxy to a client's object that holds a proxy to the servant. Break them by hand: give
 //! one of the two a method that lets go. [`Node::stats`] shows what is held.
@@ -189,6 +198,10 @@
 //! # }
 //! ```
 //!
+//! A name is taken as long as its [`Binding`] is held, and until the lease is over if the holder was killed: a server that comes back at once uses
+//! [`Registry::rebind`]. `lookup` does not ask the owner; if that is gone, the first call says so. A registry that was restarted has no names, and a binding does not
+//! notice by itself: ask [`Binding::entry`] now and then, and bind again when it fails. A node whose objects are bound for others must listen.
+//!
 //! Without a registry, [`Node::publish`] and [`Node::root`] do for two nodes that know each other's addresses.
 //!
 //! # Deployment
@@ -199,8 +212,9 @@
 //! * **Streams.** [`Node::attach`] runs a session over any stream: a child's stdin and stdout, a socket pair.
 //! * **Trust.** There is no encryption and no authentication yet: run it on networks you trust, or over streams that are protected by other means. Object identities are random and
 //!   secret: whoever was not given a reference cannot call the object. Hostile bytes end the session they came on, nothing else.
-//! * **Limits.** Everything that a peer can make grow is bounded; [`Builder::limits`] sets the bounds.
-//! * **Runtimes.** tokio, multi-thread or current-thread. A servant that computes long without awaiting holds up its session.
+//! * **Limits.** Everything that a peer can make grow is bounded; [`Builder::limits`] sets the bounds. Values nest at most 128 arrays and maps deep.
+//! * **Runtimes.** tokio, multi-thread or current-thread, with I/O and time enabled.
+//! * **serde.** Values travel as MessagePack: `Some(None)` and `Some(())` arrive as `None`. Bytes (`Vec<u8>`) are compact on the wire; `serde_bytes` makes them fast, too.
 //! * **Logs.** `tracing`: sessions at debug level, panics of servants and misbehaving peers above.
 
 pub use rmi_core::{

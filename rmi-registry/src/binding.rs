@@ -24,11 +24,13 @@ pub struct Bind {
 
 impl Bind {
     pub(crate) fn new(registry: &Registry, name: String, object: AnyProxy, replace: bool) -> Self {
-        let mut options = BindOptions::default();
-        if object.is_local() {
-            options.addresses = registry.node().addresses();
+        if object.is_local() && registry.node().addresses().is_empty() {
+            tracing::warn!(
+                %name,
+                "the object is bound, but its node listens nowhere: only the registry's own node can call it"
+            );
         }
-        Self { registry: registry.clone(), name, object, options, replace }
+        Self { registry: registry.clone(), name, object, options: BindOptions::default(), replace }
     }
 
     /// The version of what is bound, for people and programs that list names; 0 if nothing is said.

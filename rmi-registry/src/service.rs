@@ -51,8 +51,6 @@ pub trait BindingService {
 pub struct BindOptions {
     /// See [`Entry::version`].
     pub version: u32,
-    /// Where the owner accepts connections, if the binder is the owner.
-    pub addresses: Vec<String>,
 }
 
 /// A name that was bound.

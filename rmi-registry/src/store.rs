@@ -18,10 +18,6 @@ use crate::service::{BindOptions, Page};
 /// How many entries are sent at a time.
 const PAGE: usize = 500;
 
-/// Bounds of what a binder says about addresses: those of a reference on the wire.
-const MAX_ADDRESSES: usize = 8;
-const MAX_ADDRESS_LEN: usize = 256;
-
 /// A name, its description and its object.
 #[derive(Debug)]
 struct Record {
@@ -82,14 +78,10 @@ impl Store {
     }
 
     fn describe(&self, name: &str, object: &AnyProxy, options: BindOptions) -> Entry {
-        let BindOptions { version, mut addresses } = options;
+        let BindOptions { version } = options;
         // An object of this very process is given away as one of the registry's node, whichever node made it.
         let owner = if object.is_local() { None } else { object.owner() };
-        if owner.is_none() {
-            addresses.clone_from(&self.addresses);
-        }
-        addresses.retain(|address| address.len() <= MAX_ADDRESS_LEN);
-        addresses.truncate(MAX_ADDRESSES);
+        let addresses = if owner.is_some() { object.addresses() } else { self.addresses.clone() };
         Entry {
             name: name.to_owned(),
             version,

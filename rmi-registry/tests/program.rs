@@ -328,10 +328,11 @@ async fn garbage_on_its_port_does_not_hurt() {
 
 #[tokio::test]
 async fn its_lease_is_what_was_asked_for() {
-    let server = Server::start(&["serve", "--listen", "tcp://127.0.0.1:0", "--lease", "1"]).await;
-    // The binder's connection goes through here and breaks; the binder is not heard of again.
+    // The binder's connection goes through here and breaks; it knows no other way, and is not heard of again.
     let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let via = format!("tcp://{}", relay.local_addr().unwrap());
+    let lease = ["--lease", "1", "--advertise", &via];
+    let server = Server::start(&[&["serve", "--listen", "tcp://127.0.0.1:0"][..], &lease].concat()).await;
     let to = server.address.trim_start_matches("tcp://").to_owned();
     let relaying = tokio::spawn(async move {
         let (mut near, _) = relay.accept().await.unwrap();
@@ -378,11 +379,9 @@ async fn logs_go_to_stderr_by_rust_log() {
 #[tokio::test]
 async fn what_peers_say_does_not_drive_the_terminal() {
     let server = Server::new().await;
-    let node = Node::builder().start().await.unwrap();
+    let node = Node::builder().advertise("tcp://red\u{1b}[31m:1").start().await.unwrap();
     let registry: RegistryServiceProxy = node.root(&server.address, ROOT).await.unwrap();
-    let mut options = BindOptions::default();
-    options.addresses = vec!["red\u{1b}[31m".into()];
-    let _bound = registry.bind("evil", (&BankProxy::new(Poor)).into(), options).await.unwrap();
+    let _bound = registry.bind("evil", (&BankProxy::new(Poor)).into(), BindOptions::default()).await.unwrap();
     for asked in [&["list"][..], &["lookup", "evil"], &["lookup", "evil", "--json"], &["list", "--json"]] {
         let (out, _) = printed(server.ask(asked).await, 0);
         assert!(out.contains("red") && !out.contains('\u{1b}'), "{out:?}");
