@@ -19,11 +19,16 @@
 
 mod assembly;
 mod calls;
+mod collection;
 mod handshake;
 mod incoming;
 mod lease;
+mod life;
 mod locality;
+mod look;
+mod message;
 mod outgoing;
+mod queue;
 mod sequence;
 mod state;
 mod time;
@@ -33,6 +38,6 @@ pub use calls::LostCall;
 pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
 pub use incoming::{Arrived, Event, Head, Verdict};
 pub use locality::Locality;
-pub use outgoing::{Failure, Message, OutReference, Output, Outward};
+pub use message::{Failure, Message, OutReference, Output, Outward};
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;

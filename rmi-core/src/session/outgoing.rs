@@ -1,14 +1,14 @@
 //! What leaves: application messages waiting for room, messages under way in fragments, and one step that numbers,
 //! lists and queues.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
-use crate::session::state::{Garbage, Handles, Phase, Session};
+use crate::id::{InterfaceName, NodeId};
+use crate::session::message::{Failure, Message, OutReference, Output, Outward};
+use crate::session::queue::UnderWay;
+use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
 use crate::wire::{
     Call, Frame, INTERFACE_MAX, Limits, Owner, Reply, ReplyKind, Table, TableNode, TableReference, Target,
@@ -29,172 +29,6 @@ const MIN_SWEEP: usize = 64;
 
 /// How many bytes of frames are prepared for one write, so that what comes later does not wait behind more.
 const BATCH: usize = 256 * 1024;
-
-/// A reference in a message that is to be sent.
-#[derive(Debug)]
-pub enum OutReference<H: Handles> {
-    /// To an own object.
-    Own {
-        /// The object.
-        id: ObjectId,
-        /// The interface under which it is given.
-        interface: InterfaceName,
-        /// Keeps it alive.
-        object: H::Object,
-    },
-    /// To an own object that is gone: calls of the receiver will say so.
-    Dead {
-        /// The object.
-        id: ObjectId,
-        /// The interface under which it is given.
-        interface: InterfaceName,
-    },
-    /// To an object of another node, maybe of the receiver.
-    Held {
-        /// The node that owns it.
-        owner: NodeId,
-        /// The object.
-        id: ObjectId,
-        /// The interface under which it is given.
-        interface: InterfaceName,
-        /// Where the owner can be dialed.
-        addresses: Arc<[String]>,
-        /// Keeps the import entry alive.
-        pin: H::Pin,
-    },
-}
-
-/// What an application message is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outward {
-    /// Asks for a published object.
-    Root(String),
-    /// A call.
-    Call {
-        /// The object.
-        object: ObjectId,
-        /// The method.
-        method: MethodId,
-    },
-    /// An answer.
-    Reply {
-        /// The call.
-        call: u64,
-        /// Which kind.
-        status: ReplyKind,
-    },
-}
-
-/// An application message to be sent.
-#[derive(Debug)]
-pub struct Message<H: Handles> {
-    /// What it is.
-    pub outward: Outward,
-    /// Its payload.
-    pub payload: Bytes,
-    /// The references that the payload names.
-    pub references: Vec<OutReference<H>>,
-}
-
-/// Why a message cannot leave, ever.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// Over a limit of the peer.
-    TooLarge {
-        /// What is too large.
-        what: &'static str,
-        /// Its size.
-        size: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// Over a limit of this side.
-    Overloaded(&'static str),
-    /// The peer has as many calls as it accepts, and answered none for a long time.
-    Stalled,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge { what, size, limit } => {
-                write!(f, "{what} of {size} is over the limit of {limit}")
-            }
-            Self::Overloaded(what) => f.write_str(what),
-            Self::Stalled => {
-                f.write_str("it has as many calls of this node as it accepts at a time, and answers none")
-            }
-        }
-    }
-}
-
-/// What is to be written to the connection, in this order.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// Unnumbered frames.
-    pub control: Bytes,
-    /// Numbered frames.
-    pub frames: Bytes,
-}
-
-#[derive(Debug)]
-pub(super) struct Outgoing<H: Handles> {
-    replies: VecDeque<Message<H>>,
-    calls: VecDeque<(u64, Message<H>)>,
-    under_way: VecDeque<UnderWay>,
-    /// At how many waiting calls those are taken back that nobody waits for.
-    sweep_at: usize,
-}
-
-/// A message whose first frame has left.
-#[derive(Debug)]
-struct UnderWay {
-    /// The number of its first frame.
-    first: u64,
-    rest: Bytes,
-    size: u64,
-    /// Calls to this object wait until it is through (4.6).
-    object: Option<ObjectId>,
-}
-
-impl<H: Handles> Default for Outgoing<H> {
-    fn default() -> Self {
-        Self { replies: VecDeque::new(), calls: VecDeque::new(), under_way: VecDeque::new(), sweep_at: 0 }
-    }
-}
-
-impl<H: Handles> Outgoing<H> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.calls.is_empty() && self.under_way.is_empty()
-    }
-
-    pub(super) fn end(&mut self, garbage: &mut Garbage<H>) {
-        let calls = self.calls.drain(..).map(|(_, message)| message);
-        for message in self.replies.drain(..).chain(calls) {
-            message.discard(garbage);
-        }
-        self.under_way.clear();
-    }
-
-    /// Whether a message of `size` bytes may begin beside those under way (6.3).
-    fn has_partial_room(&self, size: usize, limits: &Limits) -> bool {
-        size <= limits.frame as usize
-            || self.under_way.is_empty()
-            || self.under_way.iter().map(|m| m.size).sum::<u64>() + size as u64 <= limits.partial
-    }
-}
-
-impl<H: Handles> Message<H> {
-    fn discard(self, garbage: &mut Garbage<H>) {
-        for reference in self.references {
-            match reference {
-                OutReference::Own { object, .. } => garbage.objects.push(object),
-                OutReference::Held { pin, .. } => garbage.pins.push(pin),
-                OutReference::Dead { .. } => {}
-            }
-        }
-    }
-}
 
 impl<H: Handles> Session<H> {
     /// What the peer accepts; the defaults until it says so.

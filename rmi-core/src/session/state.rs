@@ -3,16 +3,17 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::gc::{Arrival, Debt, Imports, Listing, LostImport, Pins, SessionKey};
-use crate::id::{NodeId, ObjectId};
+use crate::gc::{Imports, Listing, LostImport, Pins, SessionKey};
+use crate::id::NodeId;
 use crate::session::calls::{Calls, LostCall, Serving};
 use crate::session::handshake::Peer;
 use crate::session::lease::Lease;
 use crate::session::locality::Locality;
-use crate::session::outgoing::{Failure, Outgoing};
+use crate::session::message::Failure;
+use crate::session::queue::Outgoing;
 use crate::session::sequence::{Received, Ring};
 use crate::session::time::Time;
-use crate::wire::{Frame, Limits};
+use crate::wire::Limits;
 
 /// What a session keeps and never looks into.
 pub trait Handles: Sized + Debug {
@@ -212,7 +213,7 @@ impl<H: Handles> Session<H> {
         self.phase
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Detached(_) | Phase::Ended)
     }
 
@@ -247,82 +248,6 @@ impl<H: Handles> Session<H> {
         }
     }
 
-    /// The peer, once the handshake is over.
-    pub fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref()
-    }
-
-    /// What was moved.
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// How many own objects are listed for the peer.
-    pub fn listed(&self) -> usize {
-        self.listing.len()
-    }
-
-    /// The own objects that are listed for the peer.
-    pub fn listed_objects(&self) -> impl Iterator<Item = ObjectId> + '_ {
-        self.listing.objects()
-    }
-
-    /// How many objects of the peer are held.
-    pub fn imported(&self) -> usize {
-        self.imports.len()
-    }
-
-    /// Whether there is an import entry for the object.
-    pub fn holds(&self, object: ObjectId) -> bool {
-        self.imports.confirmed(object).is_some()
-    }
-
-    /// How many references to objects of third nodes are pinned for the peer.
-    pub fn pinned(&self) -> usize {
-        self.pins.len()
-    }
-
-    /// References to objects of third nodes that are pinned for the peer, by transfer number, in no order.
-    pub fn pins(&self) -> impl Iterator<Item = (u64, &H::Pin)> + '_ {
-        self.pins.iter()
-    }
-
-    /// The last frame that carried a reference to an own object to the peer; 0 if only the peer's Dirty listed
-    /// it, `None` if it is not listed.
-    pub fn listed_at(&self, object: ObjectId) -> Option<u64> {
-        self.listing.frame(object)
-    }
-
-    /// Whether the owner has confirmed the import entry of an object; `None` if there is no entry.
-    pub fn is_confirmed(&self, object: ObjectId) -> Option<bool> {
-        self.imports.confirmed(object)
-    }
-
-    /// How many frames were numbered, and how many numbered frames have arrived.
-    pub fn frames(&self) -> (u64, u64) {
-        (self.ring.last(), self.received.frames())
-    }
-
-    /// How many calls of the peer are unanswered.
-    pub fn serving(&self) -> usize {
-        self.serving.len()
-    }
-
-    /// How many calls of this side are unanswered.
-    pub fn waiting(&self) -> usize {
-        self.calls.len()
-    }
-
-    /// Whether the peer holds nothing here and nothing runs for it.
-    pub fn is_idle(&self) -> bool {
-        self.listing.is_empty() && self.pins.is_empty() && self.serving.len() == 0
-    }
-
-    /// Whether everything that was numbered or queued has been handed to a connection.
-    pub fn is_flushed(&self) -> bool {
-        self.ring.waiting() == 0 && self.outgoing.is_empty()
-    }
-
     /// What is to be dropped outside of the lock.
     pub fn take_garbage(&mut self) -> Garbage<H> {
         std::mem::take(&mut self.garbage)
@@ -331,164 +256,5 @@ impl<H: Handles> Session<H> {
     /// Calls that could not leave, and why.
     pub fn take_failures(&mut self) -> Vec<(H::Caller, Failure)> {
         std::mem::take(&mut self.failures)
-    }
-
-    // ---- collection ----
-
-    /// A reference to an object of the peer, pinned by a third node under `debt`, arrived in another session (7.4).
-    /// Returns the handle and debts to be paid at once; `None` if the session is over.
-    pub fn import_from_third(
-        &mut self,
-        object: ObjectId,
-        debt: Debt,
-        make: impl FnOnce() -> (H::Import, H::Weak),
-    ) -> Option<(H::Import, Vec<Debt>)> {
-        if self.is_over() {
-            return None;
-        }
-        let (import, arrival) = self.imports.arrive_from_third(object, debt, H::share, make);
-        Some((import, self.arrived(object, arrival)))
-    }
-
-    /// A handle whose session ended asks again here (7.7). Returns debts to be paid at once; gives the debts back if
-    /// this session is over, too.
-    pub fn ask_again(
-        &mut self,
-        object: ObjectId,
-        handle: H::Weak,
-        debts: Vec<Debt>,
-    ) -> Result<Vec<Debt>, Vec<Debt>> {
-        if self.is_over() {
-            return Err(debts);
-        }
-        let arrival = self.imports.ask_again(object, handle, debts);
-        Ok(self.arrived(object, arrival))
-    }
-
-    /// More is owed for an entry that has its handle already. Returns what is to be paid at once.
-    /// Gives the debts back if the session is over.
-    pub fn owe(&mut self, object: ObjectId, debts: Vec<Debt>) -> Result<Vec<Debt>, Vec<Debt>> {
-        if self.is_over() {
-            return Err(debts);
-        }
-        Ok(self.imports.owe(object, debts))
-    }
-
-    fn arrived(&mut self, object: ObjectId, arrival: Arrival) -> Vec<Debt> {
-        match arrival {
-            Arrival::SendDirty => {
-                self.ring.push(&Frame::Dirty { object });
-                Vec::new()
-            }
-            Arrival::Waits => Vec::new(),
-            Arrival::Pay(debts) => debts,
-        }
-    }
-
-    /// Pays a debt to the peer. A session that is over has nothing to pay: its peer's pins end by themselves.
-    pub fn unpin(&mut self, transfer: u64) {
-        if matches!(self.phase, Phase::Open) {
-            self.ring.push(&Frame::Unpin { transfer });
-        }
-    }
-
-    /// The last clone of a handle was dropped (7.5).
-    pub fn dropped(&mut self, object: ObjectId) {
-        if self.imports.dropped(object) {
-            self.clean(object);
-        }
-    }
-
-    pub(super) fn clean(&mut self, object: ObjectId) {
-        let upto = self.received.frames();
-        self.ring.push(&Frame::Clean { object, upto });
-    }
-
-    /// Answers a Dirty with the object that was found, if it is alive (7.4.1).
-    pub fn answer_dirty(&mut self, object: ObjectId, alive: Option<H::Object>) {
-        if !matches!(self.phase, Phase::Open) {
-            self.garbage.objects.extend(alive);
-            return;
-        }
-        let answer = match alive {
-            Some(handle) => {
-                self.garbage.objects.extend(self.listing.dirty(object, handle));
-                Frame::Held { object }
-            }
-            None => Frame::Gone { object },
-        };
-        self.push_provoked(&answer);
-    }
-
-    // ---- time ----
-
-    /// When [`handle_timeout`](Self::handle_timeout) must be called, unless a frame arrives or leaves before.
-    pub fn next_timeout(&self) -> Option<Time> {
-        match (self.phase, &self.lease) {
-            (Phase::Open, Some(lease)) => {
-                let mut next = lease.holder_end().min(lease.next_ping());
-                if let Some(since) = self.stalled {
-                    next = next.min(since + self.patience);
-                }
-                Some(self.received.due().map_or(next, |due| due.min(next)))
-            }
-            (Phase::Detached(until), _) => Some(until),
-            _ => None,
-        }
-    }
-
-    /// When this side must have given up as a holder.
-    pub fn holder_end(&self) -> Option<Time> {
-        self.lease.as_ref().map(Lease::holder_end)
-    }
-
-    /// Time passed. Pings and Acks that are due come out of [`poll_output`](Self::poll_output).
-    pub fn handle_timeout(&mut self, now: Time) -> Timeout {
-        match (self.phase, &self.lease) {
-            (Phase::Open, Some(lease)) if now >= lease.holder_end() => Timeout::HolderEnd,
-            (Phase::Detached(until), _) if now >= until => Timeout::OwnerEnd,
-            _ => Timeout::Nothing,
-        }
-    }
-
-    // ---- ends ----
-
-    /// The connection broke, or the lease is over for this side as a holder: imports and calls are lost. Listings and pins
-    /// stay until the owner's end.
-    pub fn detach(&mut self) -> Lost<H> {
-        let until = match (self.phase, &self.lease) {
-            (Phase::Open, Some(lease)) => Phase::Detached(lease.owner_end()),
-            (Phase::Detached(until), _) => Phase::Detached(until),
-            _ => Phase::Ended,
-        };
-        self.phase = until;
-        self.lose()
-    }
-
-    /// Both ends at once: a Bye, a protocol error, a refused handshake, or the owner's end.
-    pub fn end(&mut self) -> Lost<H> {
-        self.phase = Phase::Ended;
-        let lost = self.lose();
-        self.garbage.objects.extend(self.listing.end());
-        self.garbage.pins.extend(self.pins.end());
-        lost
-    }
-
-    fn lose(&mut self) -> Lost<H> {
-        self.outgoing.end(&mut self.garbage);
-        Lost { imports: self.imports.end(), calls: self.calls.end() }
-    }
-
-    /// Says Bye. Nothing may be sent after it but what is queued; the caller then ends the session.
-    pub fn bye(&mut self, code: u8, text: String) {
-        if matches!(self.phase, Phase::Open) {
-            self.ring.push(&Frame::Bye { code, text });
-            self.parting = true;
-        }
-    }
-
-    /// Whether Bye was said and handed to the connection.
-    pub fn has_parted(&self) -> bool {
-        self.parting && self.ring.waiting() == 0
     }
 }

@@ -1,0 +1,83 @@
+//! What a session tells about itself.
+
+use crate::id::ObjectId;
+use crate::session::handshake::Peer;
+use crate::session::state::{Counters, Handles, Session};
+
+impl<H: Handles> Session<H> {
+    /// The peer, once the handshake is over.
+    pub fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// What was moved.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// How many own objects are listed for the peer.
+    pub fn listed(&self) -> usize {
+        self.listing.len()
+    }
+
+    /// The own objects that are listed for the peer.
+    pub fn listed_objects(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.listing.objects()
+    }
+
+    /// How many objects of the peer are held.
+    pub fn imported(&self) -> usize {
+        self.imports.len()
+    }
+
+    /// Whether there is an import entry for the object.
+    pub fn holds(&self, object: ObjectId) -> bool {
+        self.imports.confirmed(object).is_some()
+    }
+
+    /// How many references to objects of third nodes are pinned for the peer.
+    pub fn pinned(&self) -> usize {
+        self.pins.len()
+    }
+
+    /// References to objects of third nodes that are pinned for the peer, by transfer number, in no order.
+    pub fn pins(&self) -> impl Iterator<Item = (u64, &H::Pin)> + '_ {
+        self.pins.iter()
+    }
+
+    /// The last frame that carried a reference to an own object to the peer; 0 if only the peer's Dirty listed
+    /// it, `None` if it is not listed.
+    pub fn listed_at(&self, object: ObjectId) -> Option<u64> {
+        self.listing.frame(object)
+    }
+
+    /// Whether the owner has confirmed the import entry of an object; `None` if there is no entry.
+    pub fn is_confirmed(&self, object: ObjectId) -> Option<bool> {
+        self.imports.confirmed(object)
+    }
+
+    /// How many frames were numbered, and how many numbered frames have arrived.
+    pub fn frames(&self) -> (u64, u64) {
+        (self.ring.last(), self.received.frames())
+    }
+
+    /// How many calls of the peer are unanswered.
+    pub fn serving(&self) -> usize {
+        self.serving.len()
+    }
+
+    /// How many calls of this side are unanswered.
+    pub fn waiting(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether the peer holds nothing here and nothing runs for it.
+    pub fn is_idle(&self) -> bool {
+        self.listing.is_empty() && self.pins.is_empty() && self.serving.len() == 0
+    }
+
+    /// Whether everything that was numbered or queued has been handed to a connection.
+    pub fn is_flushed(&self) -> bool {
+        self.ring.waiting() == 0 && self.outgoing.is_empty()
+    }
+}

@@ -1,0 +1,129 @@
+//! Application messages as the node hands them over, and what becomes of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
+use crate::session::state::{Garbage, Handles};
+use crate::wire::ReplyKind;
+
+/// A reference in a message that is to be sent.
+#[derive(Debug)]
+pub enum OutReference<H: Handles> {
+    /// To an own object.
+    Own {
+        /// The object.
+        id: ObjectId,
+        /// The interface under which it is given.
+        interface: InterfaceName,
+        /// Keeps it alive.
+        object: H::Object,
+    },
+    /// To an own object that is gone: calls of the receiver will say so.
+    Dead {
+        /// The object.
+        id: ObjectId,
+        /// The interface under which it is given.
+        interface: InterfaceName,
+    },
+    /// To an object of another node, maybe of the receiver.
+    Held {
+        /// The node that owns it.
+        owner: NodeId,
+        /// The object.
+        id: ObjectId,
+        /// The interface under which it is given.
+        interface: InterfaceName,
+        /// Where the owner can be dialed.
+        addresses: Arc<[String]>,
+        /// Keeps the import entry alive.
+        pin: H::Pin,
+    },
+}
+
+/// What an application message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outward {
+    /// Asks for a published object.
+    Root(String),
+    /// A call.
+    Call {
+        /// The object.
+        object: ObjectId,
+        /// The method.
+        method: MethodId,
+    },
+    /// An answer.
+    Reply {
+        /// The call.
+        call: u64,
+        /// Which kind.
+        status: ReplyKind,
+    },
+}
+
+/// An application message to be sent.
+#[derive(Debug)]
+pub struct Message<H: Handles> {
+    /// What it is.
+    pub outward: Outward,
+    /// Its payload.
+    pub payload: Bytes,
+    /// The references that the payload names.
+    pub references: Vec<OutReference<H>>,
+}
+
+/// Why a message cannot leave, ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Over a limit of the peer.
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Over a limit of this side.
+    Overloaded(&'static str),
+    /// The peer has as many calls as it accepts, and answered none for a long time.
+    Stalled,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { what, size, limit } => {
+                write!(f, "{what} of {size} is over the limit of {limit}")
+            }
+            Self::Overloaded(what) => f.write_str(what),
+            Self::Stalled => {
+                f.write_str("it has as many calls of this node as it accepts at a time, and answers none")
+            }
+        }
+    }
+}
+
+/// What is to be written to the connection, in this order.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Unnumbered frames.
+    pub control: Bytes,
+    /// Numbered frames.
+    pub frames: Bytes,
+}
+
+impl<H: Handles> Message<H> {
+    pub(super) fn discard(self, garbage: &mut Garbage<H>) {
+        for reference in self.references {
+            match reference {
+                OutReference::Own { object, .. } => garbage.objects.push(object),
+                OutReference::Held { pin, .. } => garbage.pins.push(pin),
+                OutReference::Dead { .. } => {}
+            }
+        }
+    }
+}
