@@ -93,7 +93,9 @@ impl<I: Interface> Proxy<I> {
     }
 
     /// The same reference, whose calls stop waiting after `limit` and return [`RemoteError::TimedOut`]; the call
-    /// itself may still be executed. The limit belongs to this proxy: it does not travel with it.
+    /// itself may still be executed, and takes one of the peer's places for calls until it ends. The limit belongs to
+    /// this proxy: it does not travel with it. For a local object it needs a tokio runtime.
+    #[must_use = "the limit is that of the proxy that is returned"]
     pub fn with_timeout(this: &Self, limit: Duration) -> Self {
         Self { timeout: Some(limit), ..this.clone() }
     }

@@ -159,6 +159,9 @@ impl Handshake {
         if hello.lease_ms < MIN_LEASE_MS {
             return refuse(RefusedCode::Malformed, format!("a lease of {} ms is too short", hello.lease_ms));
         }
+        if hello.node == NodeId::from_bytes([0; 16]) {
+            return refuse(RefusedCode::Malformed, "a node's identity is not zero".into());
+        }
         if hello.node == self.me.node {
             return refuse(RefusedCode::SameNode, "this is the dialing node itself".into());
         }

@@ -45,6 +45,7 @@ impl FromStr for Address {
             }
             "unix" if rest.starts_with('/') => Ok(Self::Unix(rest.into())),
             "unix" => Err("the path must be absolute: unix:///PATH".into()),
+            "rmi" => Err("an rmi:// URL names a registry: use `lookup`, or write tcp://HOST:PORT".into()),
             "mem" if rest.is_empty() => Err("the name is missing: mem://NAME".into()),
             "mem" => Ok(Self::Memory(rest.to_owned())),
             _ => Err(format!("`{scheme}` is not tcp, unix or mem")),
