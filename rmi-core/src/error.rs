@@ -228,6 +228,23 @@ impl RemoteError {
         Self::TimedOut { call, after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX) }
     }
 
+    /// Cuts the texts of a fault, so that it fits into the smallest message a peer may ask for.
+    pub(crate) fn shorten(&mut self) {
+        const MAX: usize = 256;
+        let texts: [Option<&mut String>; 3] = match self {
+            Self::NoSuchMethod { call, interface, .. } => [Some(call), Some(interface), None],
+            Self::BadArgument { call, argument, reason } => [Some(call), Some(argument), Some(reason)],
+            Self::Overloaded { what, .. } | Self::Unsupported { what, .. } => [Some(what), None, None],
+            Self::NotBound { name, at } => [Some(name), Some(at), None],
+            Self::Panicked { call, message, .. } => [Some(call), Some(message), None],
+            Self::BadReply { call, reason, .. } => [Some(call), Some(reason), None],
+            _ => [None, None, None],
+        };
+        for text in texts.into_iter().flatten() {
+            text.truncate(text.floor_char_boundary(MAX));
+        }
+    }
+
     /// Runs `decode`; every error that is decoded in it was seen by `node`.
     pub(crate) fn seen_by<T>(node: NodeId, decode: impl FnOnce() -> T) -> T {
         struct Restore(Option<NodeId>);

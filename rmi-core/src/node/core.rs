@@ -65,6 +65,8 @@ pub(crate) struct Links {
 pub(crate) enum Cause {
     /// The program uses the object.
     Used,
+    /// Its session ended.
+    Lost,
     /// A peer named it.
     Introduced,
 }
@@ -186,6 +188,9 @@ impl Core {
         // One that is still opening may be dialing addresses that somebody made up.
         let leads = |link: &&Arc<Link>| link.is_usable() && (link.peer().is_some() || link.dials(addresses));
         if let Some(link) = links.to_node.get(&owner).filter(leads) {
+            if cause == Cause::Used {
+                link.hurry.notify_one();
+            }
             return Ok(link.clone());
         }
         if cause == Cause::Introduced && links.opening.len() >= MAX_INTRODUCED {

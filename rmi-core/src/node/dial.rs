@@ -30,7 +30,11 @@ pub(crate) async fn to_address(link: Arc<Link>, address: Address) {
 /// together.
 pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[String]>, attempt: u32) {
     if attempt > 0 {
-        tokio::time::sleep(FIRST_PAUSE * 2u32.pow(attempt.min(8) - 1)).await;
+        let pause = FIRST_PAUSE * 2u32.pow(attempt.min(8) - 1);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = link.hurry.notified() => {}
+        }
     }
     let until = clock::now() + link.core.settings.reconnect_window;
     let mut tried = Vec::new();

@@ -254,9 +254,14 @@ fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
     let payload = encode(&error);
     link.with(|session| {
         let fits = session.check_reply(&payload, &[]).is_ok();
-        let payload = if fits { payload } else { encode(&RemoteError::Unknown) };
+        let payload = if fits { payload } else { encode(&shortened(error)) };
         session.reply(call, ReplyKind::Fault, payload, Vec::new());
     });
+}
+
+fn shortened(mut error: RemoteError) -> RemoteError {
+    error.shorten();
+    error
 }
 
 /// The answer to a call of this side is complete.

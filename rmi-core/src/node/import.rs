@@ -60,7 +60,7 @@ impl Import {
             Way::Link(link) if link.is_usable() => return Ok(link.clone()),
             Way::Link(_) | Way::Lost => {}
         }
-        self.ask_again(&mut way, Vec::new()).map_err(|(error, _)| error)
+        self.ask_again(&mut way, Vec::new(), Cause::Used).map_err(|(error, _)| error)
     }
 
     /// Moves the handle, with what it owes, to an entry in a session with the owner, dialing if there is none. Called with its
@@ -69,9 +69,10 @@ impl Import {
         self: &Arc<Self>,
         way: &mut Way,
         mut debts: Vec<Debt>,
+        cause: Cause,
     ) -> Result<Arc<Link>, (RemoteError, Vec<Debt>)> {
         loop {
-            let link = match self.core.link_to(self.owner, &self.addresses, Cause::Used) {
+            let link = match self.core.link_to(self.owner, &self.addresses, cause) {
                 Ok(link) => link,
                 Err(error) => return Err((error, debts)),
             };

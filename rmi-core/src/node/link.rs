@@ -26,6 +26,8 @@ pub(crate) struct Link {
     session: Mutex<Session<Live>>,
     /// Import handles that were dropped. `Drop` only queues; the writer sends.
     dropped: Mutex<Vec<ObjectId>>,
+    /// A call waits for the owner to be dialed: no pause before another attempt.
+    pub(crate) hurry: Notify,
     /// There may be output, or an earlier timeout.
     pub(crate) wake: Notify,
     /// The node at the other end, and where it can be dialed.
@@ -107,6 +109,7 @@ impl Link {
             origin,
             session: Mutex::new(session),
             dropped: Mutex::default(),
+            hurry: Notify::new(),
             wake: Notify::new(),
             peer: OnceLock::new(),
             stage: watch::Sender::new(Stage::Opening),

@@ -135,7 +135,7 @@ impl Core {
             if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
                 continue;
             }
-            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed)) {
+            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), Cause::Lost) {
                 owed = back;
             }
         }

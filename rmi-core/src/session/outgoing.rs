@@ -181,6 +181,11 @@ impl<H: Handles> Session<H> {
         outgoing.sweep_at = outgoing.calls.len() * 2;
     }
 
+    /// Whether calls wait since a time that nobody has noted: the writer, which has a clock, must look.
+    pub(super) fn begins_to_stall(&self) -> bool {
+        self.stalled.is_none() && self.phase == Phase::Open && !self.outgoing.calls.is_empty()
+    }
+
     /// Refuses the calls that wait, if none could leave for as long as this side is willing to wait.
     fn give_up_stalled(&mut self, now: Time) {
         if self.outgoing.calls.is_empty() || self.phase != Phase::Open {

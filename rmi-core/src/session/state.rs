@@ -224,7 +224,7 @@ impl<H: Handles> Session<H> {
             (next, None) => next.is_some(),
             (None, Some(_)) => false,
         };
-        earlier || self.has_output()
+        earlier || self.has_output() || self.begins_to_stall()
     }
 
     /// [`next_timeout`](Self::next_timeout), for a writer that sleeps until then unless it is woken.
