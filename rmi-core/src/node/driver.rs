@@ -12,10 +12,7 @@ use crate::node::link::{Link, Reason, Stage};
 use crate::node::{clock, dispatch};
 use crate::session::{Handshake, HandshakeError, Opened, Role, SessionError, Timeout};
 use crate::transport::Stream;
-use crate::wire::{self, Frame, Limits, PREFACE, Refused, RefusedCode, WireError};
-
-/// The longest frame before the limits are known (PROTOCOL 2.2).
-const MAX_FIRST_FRAME: usize = 65_536;
+use crate::wire::{self, Frame, HANDSHAKE_FRAME_MAX, Limits, PREFACE, Refused, RefusedCode, WireError};
 
 /// How long a connection is kept for what is said last.
 const LAST_WORD: Duration = Duration::from_millis(100);
@@ -100,7 +97,7 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
     let _ = buffer.split_to(PREFACE.len());
     loop {
         let frame = loop {
-            match wire::split(&mut buffer, MAX_FIRST_FRAME) {
+            match wire::split(&mut buffer, HANDSHAKE_FRAME_MAX) {
                 Ok(Some(bytes)) => break Frame::decode(bytes, &Limits::default()),
                 Ok(None) => read_some(&mut reader, &mut buffer).await.map_err(broken)?,
                 Err(error) => break Err(error),
@@ -219,7 +216,7 @@ async fn send(
             biased;
             written = &mut writing => return written,
             // Whoever waits for the next frame meets the end again.
-            read = read_some(reader, buffer), if !ended && buffer.len() < MAX_FIRST_FRAME => ended = read.is_err(),
+            read = read_some(reader, buffer), if !ended && buffer.len() < HANDSHAKE_FRAME_MAX => ended = read.is_err(),
         }
     }
 }

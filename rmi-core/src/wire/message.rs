@@ -3,8 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::codec::{Reader, WireError, put_bytes, put_options, put_varint};
-use super::frame::{kind, object};
-use super::framing::framed;
+use super::frame::object;
 use super::limits::Limits;
 use super::table::Table;
 use crate::id::{MethodId, ObjectId};
@@ -127,36 +126,6 @@ pub(super) fn chunk(reader: &mut Reader, limits: &Limits) -> Result<Bytes, WireE
     } else {
         Ok(chunk)
     }
-}
-
-/// Appends a Call of an object, as [`Frame::encode`](super::Frame::encode) would, from a borrowed payload.
-pub fn encode_call(
-    out: &mut BytesMut,
-    call: u64,
-    object: ObjectId,
-    method: MethodId,
-    table: &Table,
-    size: u64,
-    chunk: &[u8],
-) {
-    framed(out, kind::CALL, |out| call_body(out, call, Target::Object(object), method, table, size, chunk));
-}
-
-/// Appends a Reply, as [`Frame::encode`](super::Frame::encode) would, from a borrowed payload.
-pub fn encode_reply(
-    out: &mut BytesMut,
-    call: u64,
-    status: ReplyKind,
-    table: &Table,
-    size: u64,
-    chunk: &[u8],
-) {
-    framed(out, kind::REPLY, |out| reply_body(out, call, status, table, size, chunk));
-}
-
-/// Appends a More, as [`Frame::encode`](super::Frame::encode) would, from a borrowed payload.
-pub fn encode_more(out: &mut BytesMut, first: u64, chunk: &[u8]) {
-    framed(out, kind::MORE, |out| more_body(out, first, chunk));
 }
 
 fn call_body(

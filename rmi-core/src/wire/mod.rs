@@ -23,7 +23,7 @@ pub use frame::{Frame, ROOT_NAME_MAX};
 pub use framing::split;
 pub use handshake::{ADDRESSES_MAX, Hello, Refused, RefusedCode, Resume, Resumed, Welcome};
 pub use limits::{HANDSHAKE_FRAME_MAX, Limits};
-pub use message::{Call, Reply, ReplyKind, Target, encode_call, encode_more, encode_reply};
+pub use message::{Call, Reply, ReplyKind, Target};
 pub use table::{INTERFACE_MAX, NODE_ADDRESSES_MAX, Owner, Table, TableNode, TableReference};
 
 /// What each side sends first on a connection (PROTOCOL 2.1).

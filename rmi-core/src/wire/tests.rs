@@ -232,39 +232,6 @@ fn the_byte_strings_of_these_tests_are_of_every_kind_good_and_bad() {
 }
 
 #[test]
-fn borrowed_payloads_make_the_same_frames() {
-    let table = Table {
-        nodes: Vec::new(),
-        interfaces: vec!["I".into()],
-        references: vec![TableReference {
-            owner: Owner::Sender,
-            object: ObjectId::from_bytes([3; 16]),
-            interface: 0,
-            transfer: 0,
-        }],
-    };
-    let object = ObjectId::from_bytes([9; 16]);
-    let chunk = Bytes::from_static(b"payload");
-    let mut out = BytesMut::from("before");
-    encode_call(&mut out, 300, object, MethodId(5), &table, 70, &chunk);
-    encode_reply(&mut out, 301, ReplyKind::Err, &table, 71, &chunk);
-    encode_more(&mut out, 302, &chunk);
-    let call = Call {
-        call: 300,
-        target: Target::Object(object),
-        method: MethodId(5),
-        unsupported: None,
-        table: table.clone(),
-        size: 70,
-        chunk: chunk.clone(),
-    };
-    let reply = Reply { call: 301, status: ReplyKind::Err, table, size: 71, chunk: chunk.clone() };
-    let frames = [Frame::Call(call), Frame::Reply(reply), Frame::More { first: 302, chunk }];
-    assert_eq!(out.split_off(6), buffer(&frames));
-    assert_eq!(out, "before");
-}
-
-#[test]
 fn a_payload_shares_the_memory_of_its_frame() {
     let body = Bytes::from(body(&Frame::More { first: 1, chunk: Bytes::from_static(b"payload") }));
     let inside = body.as_ptr_range();
