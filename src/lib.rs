@@ -218,8 +218,8 @@
 //! * **Logs.** `tracing`: sessions at debug level, panics of servants and misbehaving peers above.
 
 pub use rmi_core::{
-    AnyProxy, Builder, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats, ObjectId, Peer,
-    Proxy, Reference, RemoteError, SessionStats, StartError,
+    AnyProxy, Builder, DialRequest, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats,
+    ObjectId, Peer, Proxy, Reference, RemoteError, SessionStats, StartError,
 };
 pub use rmi_macros::remote;
 pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};

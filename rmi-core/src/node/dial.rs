@@ -1,12 +1,14 @@
 //! Dialing: from an address or an owner to an open session.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::NodeId;
 use crate::node::clock;
 use crate::node::driver::{self, NoSession};
+use crate::node::introducer::Named;
 use crate::node::link::{Link, Reason};
 use crate::session::Role;
 use crate::transport::{Address, Stream, dial};
@@ -17,7 +19,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Connects a link to whoever listens at `address`, within the reconnect window.
 pub(crate) async fn to_address(link: Arc<Link>, address: Address) {
     let until = clock::now() + link.core.settings.reconnect_window;
-    match connect(&address, until.since(clock::now())).await {
+    match connect(&address, until.since(clock::now()), |_| true).await {
         Ok(stream) => {
             let limit = until.since(clock::now()).min(link.core.settings.handshake_timeout);
             driver::run(link, stream, Role::Dial(None), limit).await;
@@ -26,9 +28,9 @@ pub(crate) async fn to_address(link: Arc<Link>, address: Address) {
     }
 }
 
-/// Connects a link to its owner: the first address at which that very node answers. All of them have the reconnect window
-/// together.
-pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[String]>, attempt: u32) {
+/// Connects a link to its owner: the first address at which that very node answers, among those that may be dialed. All of
+/// them have the reconnect window together.
+pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Named, attempt: u32) {
     if attempt > 0 {
         let pause = FIRST_PAUSE * 2u32.pow(attempt.min(8) - 1);
         tokio::select! {
@@ -40,10 +42,15 @@ pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[Str
     let mut tried = Vec::new();
     // Whether another node answers everywhere, and whether there is nothing to hope for.
     let (mut replaced, mut definite) = (true, true);
-    for (at, address) in addresses.iter().enumerate() {
-        let share = until.since(clock::now()) / (addresses.len() - at) as u32;
+    let policy = &link.core.settings.dial_policy;
+    let places = link.core.reached.lock().places(owner, &addresses);
+    for (at, (address, by)) in places.iter().enumerate() {
+        let share = until.since(clock::now()) / (places.len() - at) as u32;
         let outcome = match address.parse() {
-            Ok(parsed) => connect(&parsed, share).await,
+            Ok(parsed) => {
+                let permits = |ip| policy.permits((&parsed, address), ip, owner, by.as_deref());
+                connect(&parsed, share, permits).await
+            }
             Err(reason) => Err(NotConnected { reason, definite: true }),
         };
         let reason = match outcome {
@@ -55,7 +62,10 @@ pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[Str
             Ok(stream) => {
                 let limit = share.min(link.core.settings.handshake_timeout);
                 match driver::handshake(&link, stream, Role::Dial(Some(owner)), limit).await {
-                    Ok(connection) => return driver::pump(link, connection).await,
+                    Ok(connection) => {
+                        link.core.reached.lock().insert(owner, (address.clone(), by.clone()));
+                        return driver::pump(link, connection).await;
+                    }
                     Err(NoSession::OtherNode(text)) => text,
                     Err(NoSession::Failed(reason)) => {
                         replaced = false;
@@ -66,6 +76,9 @@ pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[Str
             }
         };
         tried.push(format!("{address}: {reason}"));
+    }
+    if replaced || definite {
+        link.core.reached.lock().remove(owner, &places);
     }
     let tried = tried.join("; ");
     link.close(match (replaced, definite) {
@@ -82,8 +95,12 @@ struct NotConnected {
     definite: bool,
 }
 
-async fn connect(address: &Address, limit: Duration) -> Result<Stream, NotConnected> {
-    match tokio::time::timeout(limit, dial(address)).await {
+async fn connect(
+    address: &Address,
+    limit: Duration,
+    permits: impl Fn(Option<IpAddr>) -> bool + Send + Sync,
+) -> Result<Stream, NotConnected> {
+    match tokio::time::timeout(limit, dial(address, permits)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(NotConnected {
             reason: error.to_string(),

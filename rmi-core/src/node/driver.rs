@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
 
+use crate::node::introducer::Named;
 use crate::node::link::{Link, Reason, Stage};
 use crate::node::{clock, dispatch};
 use crate::session::{Handshake, HandshakeError, Opened, Role, SessionError, Timeout};
@@ -74,7 +75,7 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
             _ => error.to_string(),
         }))
     };
-    let Stream { mut reader, mut writer } = stream;
+    let Stream { mut reader, mut writer, distance } = stream;
     let mut shake = Handshake::new(role, link.core.introduction(), random(), random_token());
     let mut first = BytesMut::from(&PREFACE[..]);
     if let Some(hello) = shake.start(clock::now()) {
@@ -117,7 +118,7 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
         match step {
             Ok(None) => {}
             Ok(Some(Opened { peer, welcome })) => {
-                let (node, addresses) = (peer.node, peer.addresses.clone().into());
+                let (node, addresses) = (peer.node, Named::of_peer(&peer, distance, &link.core.locality));
                 if let Some(welcome) = welcome {
                     let welcome = encoded(&welcome);
                     send(&mut writer, &welcome, &mut reader, &mut buffer).await.map_err(broken)?;
