@@ -14,8 +14,10 @@ use parking_lot::Mutex;
 use rmi::{Builder, Node, NodeId, ObjectId, RemoteError};
 use rmi_core::id::MethodId;
 use rmi_core::internal::wire::{
-    Call, Frame, Hello, Limits, Owner, PREFACE, Reply, Table, TableNode, TableReference, Target, split,
+    Call, Frame, Hello, Limits, Owner, PREFACE, Reply, Table, TableNode, TableReference, Target, Welcome,
+    split,
 };
+use support::child::{self, Process};
 use support::raw::{Raw, hello};
 use support::relay::Relay;
 use support::shelf::{ItemProxy, Shelf, ShelfProxy, Site};
@@ -228,6 +230,31 @@ async fn nothing_but_a_fixed_hello_is_sent_to_whoever_does_not_answer() {
     within(victim.node.shutdown()).await;
 }
 
+/// Where another node answers, there is a session for that node; it is told that it is over.
+#[tokio::test]
+async fn another_node_than_the_one_that_was_named() {
+    let victim = Site::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let answers = tokio::spawn(async move {
+        let mut raw = Raw::of(listener.accept().await.unwrap().0);
+        let first = raw.receive().await;
+        assert!(matches!(first, Some(Frame::Hello(_))), "{first:?}");
+        let Hello { lease_ms, limits, host, process, addresses, .. } = hello();
+        let (version, node, session, token) = (1, NodeId::random(), [1; 16], vec![1; 16]);
+        let welcome = Welcome { version, node, session, token, lease_ms, limits, host, process, addresses };
+        raw.send_bytes(&PREFACE).await;
+        raw.send(&Frame::Welcome(welcome)).await;
+        raw.receive().await
+    });
+    let mut hostile = Hostile::neighbour(&victim.address()).await;
+    let error = hostile.has_called(NodeId::random(), &address).await;
+    assert!(matches!(error, RemoteError::NoSuchObject { .. }), "{error:?}");
+    let last = within(answers).await.unwrap();
+    assert!(matches!(last, Some(Frame::Bye { code: 3, .. })), "{last:?}");
+    within(victim.node.shutdown()).await;
+}
+
 /// Accepts connections, and counts them.
 #[derive(Clone, Default)]
 struct Crowd {
@@ -306,9 +333,17 @@ async fn ten_thousand_owners_where_everybody_hangs_up() {
     let address = crowd.listen(true).await;
     let mut hostile = Hostile::neighbour(&victim.address()).await;
     let began = now();
+    // These are kept, so that the node asks again by itself; the others are dropped as they arrive.
+    for _ in 0..200 {
+        let table = hostile.names([(NodeId::random(), ObjectId::random())], &address);
+        hostile.call("put", table, ITEM).await;
+    }
     name_many(&mut hostile, 10_000, &address).await;
-    eventually("a burst is dialed", || crowd.all.load(Ordering::SeqCst) >= 64).await;
     hands_over(&friend, &owner, &victim).await;
+    while began.elapsed() < Duration::from_secs(1) {
+        name_many(&mut hostile, 1_000, &address).await;
+    }
+    eventually("a burst is dialed, and some more", || crowd.all.load(Ordering::SeqCst) > 64).await;
     let dialed = crowd.all.load(Ordering::SeqCst);
     let allowed = 64 + (began.elapsed().as_millis() as usize).div_ceil(125);
     assert!(dialed <= allowed, "{dialed} were dialed, of {allowed}");
@@ -370,5 +405,89 @@ async fn a_dial_that_hangs_stands_in_nobodys_way() {
     drop(hostile);
     for site in [victim, friend, owner] {
         within(site.node.shutdown()).await;
+    }
+}
+
+/// Two hosts, as far as the network can tell: namespaces with a cable between them. The peer repeats the `host` value that it was told.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_peer_that_is_elsewhere_and_says_it_is_here() {
+    for options in [&[][..], &["--map-root-user"][..]] {
+        let mut able = tokio::process::Command::new("unshare");
+        able.args(options).args(["--net", "ip", "link", "add"]);
+        let able = able.args(["outer", "type", "veth", "peer", "name", "inner"]).output().await;
+        if able.is_ok_and(|able| able.status.success()) {
+            let pair = child::without_network(options, "elsewhere", "").spawn().unwrap();
+            let output = within(pair.wait_with_output()).await.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            return assert!(output.status.success() && said.contains("all is well"), "{said}");
+        }
+    }
+    eprintln!("skipped: no network namespaces can be made here");
+}
+
+#[tokio::test]
+#[ignore = "other tests run it in a process of its own"]
+async fn child() {
+    match child::role() {
+        Some((role, _)) if role == "elsewhere" => elsewhere().await,
+        Some((role, _)) if role == "victim" => victim().await,
+        _ => {}
+    }
+}
+
+/// Runs commands; `;` separates them.
+async fn sh(commands: &str) {
+    let ran = tokio::process::Command::new("sh").args(["-ec", commands]).status().await.unwrap();
+    assert!(ran.success(), "{commands}");
+}
+
+async fn elsewhere() {
+    sh("ip link add outer type veth peer name inner").await;
+    let mut victim = Process::alone("victim", "");
+    assert_eq!(victim.hear().await, "here");
+    let pid = victim.child.id().unwrap();
+    sh(&format!("ip link set inner netns {pid}")).await;
+    sh("ip addr add 10.9.0.1/24 dev outer; ip addr add 169.254.9.1/16 dev outer; ip link set outer up").await;
+    let ports = victim.ask("inner").await;
+    let [port, loopback, link_local]: [&str; 3] = ports.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let loopback = format!("127.0.0.1:{loopback}");
+    let link_local = format!("169.254.9.2:{link_local}");
+
+    let mut routed = Hostile::neighbour(&format!("tcp://10.9.0.2:{port}")).await;
+    for address in [&loopback, &link_local] {
+        is_not_permitted(&routed.has_called(NodeId::random(), &format!("tcp://{address}")).await);
+    }
+    assert_eq!(victim.ask("connections").await, "false false");
+    let mut near = Hostile::neighbour(&format!("tcp://169.254.9.2:{port}")).await;
+    is_not_permitted(&near.has_called(NodeId::random(), &format!("tcp://127.1:{}", &loopback[10..])).await);
+    let error = near.has_called(NodeId::random(), &format!("tcp://{link_local}")).await;
+    assert!(!error.to_string().contains("policy"), "{error:?}");
+    assert_eq!(victim.ask("connections").await, "false true");
+    child::say("all is well");
+}
+
+/// A node, and others that listen on its host.
+async fn victim() {
+    let mut ears = child::ears();
+    child::say("here");
+    child::hear(&mut ears).await.unwrap();
+    sh("ip link set lo up; ip addr add 10.9.0.2/24 dev inner; ip addr add 169.254.9.2/16 dev inner; ip link set inner up").await;
+    let builder = Node::builder().handshake_timeout(Duration::from_millis(300));
+    let site = Site::at(start(builder.listen("tcp://0.0.0.0:0")).await);
+    let listener = |ip: &str| {
+        let listener = std::net::TcpListener::bind((ip, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    };
+    let ((loopback, at_loopback), (link_local, at_link_local)) =
+        (listener("127.0.0.1"), listener("169.254.9.2"));
+    let address = site.address();
+    let (_, port) = address.rsplit_once(':').unwrap();
+    child::say(&format!("{port} {at_loopback} {at_link_local}"));
+    while child::hear(&mut ears).await.is_some() {
+        let connected = [&loopback, &link_local].map(|listener| listener.accept().is_ok());
+        child::say(&format!("{} {}", connected[0], connected[1]));
     }
 }

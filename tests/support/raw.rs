@@ -23,7 +23,11 @@ impl Raw {
             ("unix", path) => Box::new(UnixStream::connect(path).await.unwrap()),
             _ => panic!("{address}"),
         };
-        Self { stream, buffer: BytesMut::new() }
+        Self::of(stream)
+    }
+
+    pub(crate) fn of(stream: impl Both + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: BytesMut::new() }
     }
 
     /// A peer whose handshake is over.

@@ -161,7 +161,11 @@ fn admit(link: &Arc<Link>) -> Result<(), (RefusedCode, String)> {
 async fn refuse(error: HandshakeError, writer: &mut Writer) -> NoSession {
     match error {
         HandshakeError::Refused(RefusedCode::OtherNode, text) => NoSession::OtherNode(text),
-        HandshakeError::WrongNode(node) => NoSession::OtherNode(format!("this is node {node}")),
+        HandshakeError::WrongNode(node) => {
+            // For that node the session is open (2.4).
+            say_last(Frame::Bye { code: 3, text: "another node was meant".into() }, writer).await;
+            NoSession::OtherNode(format!("this is node {node}"))
+        }
         HandshakeError::Refused(RefusedCode::ShuttingDown, text) => {
             NoSession::Failed(Reason::Unreachable(text))
         }
