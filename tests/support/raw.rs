@@ -23,7 +23,7 @@ impl Raw {
             ("unix", path) => Box::new(UnixStream::connect(path).await.unwrap()),
             _ => panic!("{address}"),
         };
-        Self::of(stream)
+        Self { stream, buffer: BytesMut::new() }
     }
 
     pub(crate) fn of(stream: impl Both + 'static) -> Self {

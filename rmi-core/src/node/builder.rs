@@ -122,6 +122,7 @@ impl Builder {
     /// for one peer, then 8 a second. A reference beyond that is not registered with its owner before it is used.
     ///
     /// ```
+    /// # use rmi_core as rmi;
     /// use rmi::Node;
     ///
     /// // This node uses nobody's objects but those within the cluster.
