@@ -219,7 +219,7 @@
 
 pub use rmi_core::{
     AnyProxy, Builder, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats, ObjectId, Peer,
-    Proxy, Reference, RemoteError, SessionStats, StartError,
+    Proxy, Reference, RemoteError, SessionStats, StartError, with_timeout,
 };
 pub use rmi_macros::remote;
 pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};

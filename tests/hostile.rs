@@ -107,7 +107,16 @@ async fn reply(raw: &mut Raw) -> Reply {
 
 fn call(call: u64, object: ObjectId, method: MethodId, table: Table, payload: impl Into<Bytes>) -> Frame {
     let (target, chunk) = (Target::Object(object), payload.into());
-    Frame::Call(Call { call, target, method, unsupported: None, table, size: chunk.len() as u64, chunk })
+    Frame::Call(Call {
+        call,
+        target,
+        method,
+        left_ms: None,
+        unsupported: None,
+        table,
+        size: chunk.len() as u64,
+        chunk,
+    })
 }
 
 /// Sends what `next` makes, reads and forgets what comes, until the node ends the session; it must do so before long, before much has

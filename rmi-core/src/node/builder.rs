@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     pub(crate) limits: Limits,
     pub(crate) max_sessions: usize,
+    pub(crate) call_timeout: Option<Duration>,
 }
 
 /// Configures a [`Node`]. Made by [`Node::builder`]; every setting has a default.
@@ -46,6 +47,7 @@ impl Builder {
                 drain_timeout: Duration::from_secs(5),
                 limits: Limits::default(),
                 max_sessions: 1024,
+                call_timeout: None,
             },
         }
     }
@@ -103,6 +105,14 @@ impl Builder {
     /// How many sessions others may open, 1,024 by default. Further ones are refused.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.settings.max_sessions = sessions;
+        self
+    }
+
+    /// How long calls of this node to others may take for which nothing else is said, neither by
+    /// [`Proxy::with_timeout`](crate::Proxy::with_timeout) nor by the [scope](crate::with_timeout) in which they are made. Without it there
+    /// is no limit: such a call waits as long as the session with the owner lasts. Calls of local objects are not limited by it.
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.settings.call_timeout = Some(limit);
         self
     }
 

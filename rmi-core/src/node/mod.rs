@@ -18,6 +18,7 @@ mod dial;
 mod discard;
 mod dispatch;
 mod driver;
+mod execution;
 mod exports;
 mod handle;
 mod import;
@@ -26,6 +27,7 @@ mod listen;
 mod live;
 mod lost;
 mod peer;
+mod running;
 mod stats;
 
 pub use builder::Builder;

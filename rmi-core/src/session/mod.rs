@@ -19,6 +19,7 @@
 
 mod assembly;
 mod calls;
+mod cancel;
 mod collection;
 mod handshake;
 mod incoming;
