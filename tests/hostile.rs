@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use rmi::{Limits, Node, ObjectId, Proxy, RemoteError, remote};
+use rmi::{Limits, Node, ObjectId, RemoteError, remote};
 use rmi_core::id::MethodId;
 use rmi_core::internal::wire::{
     Call, Frame, Hello, Owner, PREFACE, Refused, RefusedCode, Reply, Table, TableNode, TableReference, Target,
