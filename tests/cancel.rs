@@ -420,7 +420,7 @@ async fn references_inside_the_arguments_of_a_failed_call() {
     let (lab, own) = (place.seen_by(&client).await, Population::default());
     let hurried = Proxy::with_timeout(&lab, Duration::from_millis(5));
     for foreign in [false, true] {
-        for _ in 0..10 {
+        for round in 0..10 {
             let mut items = Vec::new();
             for _ in 0..5 {
                 items.push(if foreign { shelf.make().await.unwrap() } else { own.item() });
@@ -429,10 +429,12 @@ async fn references_inside_the_arguments_of_a_failed_call() {
             assert!(matches!(within(lab.panic_with(item())).await, Err(RemoteError::Panicked { .. })));
             let late = within(hurried.wait_with(item(), Vec::new())).await;
             assert!(matches!(late, Err(RemoteError::TimedOut { .. })));
-            let large = within(lab.wait_with(item(), vec![0; 65 << 20])).await;
-            assert!(matches!(large, Err(RemoteError::TooLarge { .. })));
+            if round == 0 {
+                let large = within(lab.wait_with(item(), vec![0; 65 << 20])).await;
+                assert!(matches!(large, Err(RemoteError::TooLarge { .. })));
+            }
             // Given up while it is under way in fragments, and as soon as it was sent.
-            for padding in [4 << 20, 0] {
+            for padding in [1 << 20, 0] {
                 let call = lab.wait_with(item(), vec![0; padding]);
                 let _ = tokio::time::timeout(Duration::ZERO, call).await;
             }
@@ -450,7 +452,7 @@ async fn references_inside_the_arguments_of_a_failed_call() {
 async fn large_messages_are_given_up_halfway() {
     let (place, client) = (Place::new().await, silent().await);
     let (lab, items) = (place.seen_by(&client).await, Population::default());
-    for size in [1_usize << 20, 30 << 20] {
+    for size in [1_usize << 20, 8 << 20] {
         for round in 0..10 {
             let call = spawned({
                 let (lab, item) = (lab.clone(), items.item());

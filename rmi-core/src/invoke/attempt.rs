@@ -154,3 +154,6 @@ impl Pauses {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,7 @@ impl Builder {
     }
 
     /// How long a call may wait for a connection to be made, 10 s by default, at most the lease. Where it is certain that
-    /// nobody answers, calls fail at once.
+    /// nobody answers, calls fail at once; those of `#[idempotent]` methods that have no limit are tried again for so long.
     pub fn reconnect_window(mut self, window: Duration) -> Self {
         self.settings.reconnect_window = window;
         self
