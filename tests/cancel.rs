@@ -519,11 +519,12 @@ async fn a_scope_limits_all_calls_in_it() {
     let none = rmi::with_timeout(Duration::ZERO, client.root::<LabProxy>(&at, "lab"));
     assert!(matches!(within(none).await, Err(RemoteError::TimedOut { .. })));
     // A task of its own does not inherit it.
+    let other = lab.clone();
     let task = rmi::with_timeout(Duration::ZERO, async {
-        let lab = lab.clone();
-        spawned(async move { lab.nothing().await })
+        let task = spawned(async move { other.nothing().await });
+        within(task).await.unwrap()
     });
-    within(within(task).await).await.unwrap().unwrap();
+    within(task).await.unwrap();
     drop(lab);
     at_rest(vec![place], &[&client]).await;
 }

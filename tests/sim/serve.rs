@@ -132,7 +132,7 @@ impl World {
         let message = Message { outward, payload: Bytes::new(), references: Vec::new(), deadline: None };
         let now = self.local(node);
         match self.with(key, |session| session.call(now, caller, message)) {
-            Some(Err((caller, _))) => self.outcome(&caller, Outcome::Failed("too late".into()), Vec::new()),
+            Some(Err(unsent)) => self.outcome(&unsent.0, Outcome::Failed("too late".into()), Vec::new()),
             Some(Ok(sent)) => self.sent(call, key, sent),
             None => {}
         }
@@ -185,7 +185,7 @@ impl World {
             }
             let now = self.local(node);
             match self.with(key, |session| session.call(now, unsent.0, unsent.1)) {
-                Some(Err(back)) => unsent = back,
+                Some(Err(back)) => unsent = *back,
                 Some(Ok(sent)) => {
                     self.sent(call, key, sent);
                     return call;

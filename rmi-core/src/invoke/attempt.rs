@@ -84,8 +84,10 @@ impl Again {
             if !self.may_repeat(&failure) {
                 return Err(conclude(unknown, failure));
             }
-            let now_at_once = self.remote.is_renewable() && !renewed;
-            if !now_at_once && !(self.idempotent && pauses.pause(&*self.remote).await) {
+            // What can be found anew is tried once at once, what may be executed twice again and again.
+            let at_once = self.remote.is_renewable() && !renewed;
+            let goes_on = at_once || self.idempotent && pauses.pause(&*self.remote).await;
+            if !goes_on {
                 return Err(conclude(unknown, failure));
             }
             if let Some(renewing) = self.remote.renew() {

@@ -145,8 +145,7 @@ impl Limit {
 /// # }
 /// ```
 pub async fn with_timeout<F: Future>(limit: Duration, block: F) -> F::Output {
-    let outer = Context::current();
     let own = now().checked_add(limit);
-    let deadline = own.into_iter().chain(outer.deadline).min();
-    Context { deadline, ..outer }.scope(block).await
+    let deadline = own.into_iter().chain(Context::current().deadline).min();
+    Context { deadline }.scope(block).await
 }

@@ -124,7 +124,7 @@ impl Import {
             // Nothing of the call has left if the session ended this moment.
             match link.with(|session| session.call(now, unsent.0, unsent.1)) {
                 Ok(call) => return Some((link, call)),
-                Err(back) => unsent = back,
+                Err(back) => unsent = *back,
             }
         }
         let (target, reason) = (format!("node {}", self.owner), "its sessions end as they are made".into());

@@ -65,7 +65,8 @@ pub(crate) async fn ask_root(link: &Arc<Link>, name: &str) -> Result<AnyProxy, R
     let now = clock::now();
     let sent = match link.with(|session| session.call(now, caller, message)) {
         Ok(call) => Some((link.clone() as Arc<dyn GiveUp>, call)),
-        Err((caller, _)) => {
+        Err(unsent) => {
+            let (caller, _) = *unsent;
             let error = link.too_late(&caller);
             caller.fail(error);
             None

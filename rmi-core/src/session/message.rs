@@ -78,6 +78,9 @@ pub struct Message<H: Handles> {
     pub deadline: Option<Time>,
 }
 
+/// A call that came too late for its session, and who waits for it.
+pub type Unsent<H> = Box<(<H as Handles>::Caller, Message<H>)>;
+
 /// Why a message cannot leave, ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {

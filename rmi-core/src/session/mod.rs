@@ -39,6 +39,6 @@ pub use calls::LostCall;
 pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
 pub use incoming::{Arrived, Event, Head, Verdict};
 pub use locality::Locality;
-pub use message::{Failure, Message, OutReference, Output, Outward};
+pub use message::{Failure, Message, OutReference, Output, Outward, Unsent};
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use crate::id::{InterfaceName, NodeId};
-use crate::session::message::{Failure, Message, OutReference, Output, Outward};
+use crate::session::message::{Failure, Message, OutReference, Output, Outward, Unsent};
 use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
@@ -43,15 +43,10 @@ impl<H: Handles> Session<H> {
 
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
     /// Returns its number, for [`cancel`](Self::cancel); gives both back if the session is over.
-    pub fn call(
-        &mut self,
-        now: Time,
-        caller: H::Caller,
-        message: Message<H>,
-    ) -> Result<u64, (H::Caller, Message<H>)> {
+    pub fn call(&mut self, now: Time, caller: H::Caller, message: Message<H>) -> Result<u64, Unsent<H>> {
         self.now = self.now.max(now);
         if self.parting || matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
-            return Err((caller, message));
+            return Err(Box::new((caller, message)));
         }
         if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
             self.sweep();
