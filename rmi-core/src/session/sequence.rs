@@ -42,6 +42,11 @@ impl Ring {
         self.last
     }
 
+    /// The number of the last frame that was handed to a connection.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Numbers and encodes a frame: from here on it leaves. Returns its number.
     pub(super) fn push(&mut self, frame: &Frame) -> u64 {
         frame.encode(&mut self.tail);
