@@ -206,6 +206,7 @@ fn a_call_that_has_begun_is_cancelled_once_and_answered_once() {
     b.input(&mut a.output(), ALL);
     a.session.cancel(call);
     a.session.cancel(call);
+    assert_eq!(a.session.frames().0, 2, "the Call and one Cancel");
     assert_eq!(b.input(&mut a.output(), ALL), [Saw::Cancel(call)]);
     assert_eq!((a.session.waiting(), b.session.serving()), (1, 1), "until the answer is there");
     b.session.reply(call, ReplyKind::Fault, Bytes::from_static(&[0x80]), Vec::new());
