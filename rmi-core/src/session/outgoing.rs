@@ -239,7 +239,6 @@ impl<H: Handles> Session<H> {
         let waits = self.calls.caller(call).is_some_and(H::is_waiting);
         let checked = self.check(message.payload.len(), &message.references);
         if waits && checked.is_ok() {
-            self.calls.begin(call);
             self.begin(Some(call), message);
             return;
         }
@@ -259,14 +258,15 @@ impl<H: Handles> Session<H> {
         let size = payload.len() as u64;
         let mut rest = payload;
         let chunk = rest.split_to(rest.len().min(frame));
-        let call = call.unwrap_or_default();
+        let number = call.unwrap_or_default();
         let (first, part) = match outward {
-            Outward::Root(name) => (Frame::Root { call, name, unsupported: None }, None),
+            Outward::Root(name) => (Frame::Root { call: number, name, unsupported: None }, None),
             Outward::Call { object, method } => {
                 let target = Target::Object(object);
-                let left_ms = deadline.map(|deadline| self.left_ms(deadline));
-                let frame = Call { call, target, method, left_ms, unsupported: None, table, size, chunk };
-                (Frame::Call(frame), Some(Part::Call(call, object)))
+                let left_ms = deadline.map(|deadline| deadline.millis_since(self.now));
+                let call =
+                    Call { call: number, target, method, left_ms, unsupported: None, table, size, chunk };
+                (Frame::Call(call), Some(Part::Call(number, object)))
             }
             Outward::Reply { call, status } => {
                 self.serving.remove(call);
@@ -274,6 +274,9 @@ impl<H: Handles> Session<H> {
             }
         };
         let number = self.ring.push(&first);
+        if let Some(call) = call {
+            self.calls.leaves(call, number);
+        }
         for reference in references {
             match reference {
                 OutReference::Own { id, object, .. } => {
@@ -288,11 +291,6 @@ impl<H: Handles> Session<H> {
         if let Some(part) = part.filter(|_| !rest.is_empty()) {
             self.outgoing.under_way.push_back(UnderWay { first: number, rest, size, part });
         }
-    }
-
-    /// What is left until `deadline`. Rounded up: the servant never gives up before its caller does.
-    fn left_ms(&self, deadline: Time) -> u64 {
-        deadline.since(self.now).as_micros().div_ceil(1000) as u64
     }
 
     /// The table of a message that is about to be numbered: transfer numbers as [`begin`](Self::begin) will
@@ -358,7 +356,10 @@ impl<H: Handles> Session<H> {
         while self.ring.waiting() < BATCH && (self.ring.unacknowledged() as u64) < limits.ring {
             let Some(mut message) = self.outgoing.under_way.pop_front() else { return };
             let chunk = message.rest.split_to(message.rest.len().min(limits.frame as usize));
-            self.ring.push(&Frame::More { first: message.first, chunk });
+            let number = self.ring.push(&Frame::More { first: message.first, chunk });
+            if let Part::Call(call, _) = message.part {
+                self.calls.leaves(call, number);
+            }
             if message.rest.is_empty() {
                 self.pump();
             } else {
