@@ -46,13 +46,23 @@ pub(crate) fn command(role: &str, address: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(ROLE, role).env(ADDRESS, address).env_remove("RUST_LOG");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    piped(&mut command);
     command
+}
+
+fn piped(command: &mut Command) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
 }
 
 impl Process {
     pub(crate) fn start(role: &str, address: &str) -> Self {
-        let mut child = command(role, address).spawn().unwrap();
+        Self::spawn(command(role, address))
+    }
+
+    /// A [`command`], or another one that ends in it.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        piped(&mut command);
+        let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, stdin, stdout }
