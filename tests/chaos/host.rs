@@ -71,7 +71,7 @@ pub(crate) enum Order {
     Executions,
     /// Which of these calls were executed here.
     Executed(Vec<u64>),
-    /// Uses all references that are held: how many there are, and how many work.
+    /// Uses all references that are held, and drops those that do not work: how many there were, and how many work.
     UseAll,
     /// Whether the desks answer.
     Probe,
@@ -199,10 +199,7 @@ impl Host {
             Order::Report => json(&*self.load().tally.lock()),
             Order::Executions => json((self.record.calls(), self.record.repeated())),
             Order::Executed(ids) => json(self.record.executed(&ids)),
-            Order::UseAll => {
-                let held = self.load().held.lock().len();
-                json((held, self.load().use_all().await))
-            }
+            Order::UseAll => json(self.load().use_all().await),
             Order::Probe => json(self.load().probe().await),
             Order::Drop => {
                 self.drop_all();
@@ -259,6 +256,8 @@ pub(crate) struct Told {
     listen: Option<String>,
     /// Where others dial its node.
     pub(crate) addresses: Vec<String>,
+    /// What it had before anybody dialed it.
+    pub(crate) idle: Stats,
 }
 
 impl Told {
@@ -267,7 +266,9 @@ impl Told {
         let command = child::command("host", &json(setup));
         let mut process = Process::spawn(enter(command));
         let (listen, addresses) = serde_json::from_str(&process.hear().await).unwrap();
-        Self { process, listen, addresses }
+        let mut told = Self { process, listen, addresses, idle: Stats::default() };
+        told.idle = told.stats().await;
+        told
     }
 
     pub(crate) fn listens_at(&self) -> SocketAddr {

@@ -360,15 +360,19 @@ impl Load {
         }
     }
 
-    /// Uses every reference that is held; returns how many of them work.
-    pub(crate) async fn use_all(&self) -> usize {
-        let held: Vec<(Place, TokenProxy)> = self.held.lock().iter().cloned().collect();
-        let mut working = 0;
+    /// Uses every reference that is held, and drops those that do not work; how many were held, and how many worked.
+    pub(crate) async fn use_all(&self) -> (usize, usize) {
+        let held = std::mem::take(&mut *self.held.lock());
+        let (before, mut working) = (held.len(), VecDeque::new());
         for (at, token) in held {
             let id = self.next.fetch_add(1, Ordering::SeqCst) * IDS;
-            working += usize::from(self.ask(at, &token, id).await.is_some());
+            if self.ask(at, &token, id).await.is_some() {
+                working.push_back((at, token));
+            }
         }
-        working
+        let counts = (before, working.len());
+        *self.held.lock() = working;
+        counts
     }
 
     /// Whether both desks answer now.

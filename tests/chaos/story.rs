@@ -11,7 +11,7 @@ use crate::load::{Failed, Place, Tally};
 use crate::support::{LIMIT, Random, now};
 
 /// The load is done after so long, however busy the machine is.
-const LOAD_LIMIT: Duration = Duration::from_secs(180);
+const LOAD_LIMIT: Duration = Duration::from_secs(120);
 
 /// The processes: a caller that does not listen, the registry with a desk, another desk.
 pub(crate) struct Cast {
@@ -122,7 +122,8 @@ impl Cast {
         self.settle("references", |stats| stats.iter().all(Stats::is_quiet)).await;
         self.a.tell::<()>(Order::Shutdown).await;
         self.c.tell::<()>(Order::Shutdown).await;
-        self.settle("sessions at b", |[a, b, c]| a.is_zero() && c.is_zero() && b.sessions == 0).await;
+        let idle = self.b.idle.clone();
+        self.settle("sessions", |[a, b, c]| a.is_zero() && c.is_zero() && *b == idle).await;
         self.b.tell::<()>(Order::Shutdown).await;
         self.settle("anything", |stats| stats.iter().all(Stats::is_zero)).await;
     }
