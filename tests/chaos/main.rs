@@ -23,8 +23,9 @@ use std::time::Duration;
 use fault::{Counts, Faults};
 use host::{Order, Setup, Told};
 use link::Links;
+use load::Tally;
 use net::{HOSTS, Net};
-use proxy::{Proxies, Proxy};
+use proxy::{Proxies, Proxy, Way};
 use story::{Cast, Size, print_counts, say};
 use support::{Random, child, now};
 
@@ -33,6 +34,9 @@ const RESUMES: bool = false;
 
 /// Breaks are shorter than these.
 const PATIENT: (Duration, Duration) = (Duration::from_secs(12), Duration::from_secs(10));
+
+/// Silence is noticed after two thirds of the lease.
+const QUICK: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(6));
 
 /// Cuts are longer than these.
 const IMPATIENT: (Duration, Duration) = (Duration::from_millis(1500), Duration::from_millis(1000));
@@ -99,16 +103,42 @@ async fn nobody_notices(name: &str, mut cast: Cast, mut faults: impl Faults) {
     print_counts(name, &size, &tally, took, &faults.counts().await);
     assert!(connections as u64 >= size.operations / 400, "only {connections} connections broke");
     if RESUMES {
-        assert!(tally.failed.is_empty(), "calls failed: {:#?}", &tally.failed[..tally.failed.len().min(20)]);
+        no_failures(&tally);
         assert_eq!(working, held, "references that work");
     }
     cast.part().await;
+}
+
+fn no_failures(tally: &Tally) {
+    let failed = &tally.failed;
+    assert!(failed.is_empty(), "{} calls failed: {:#?}", failed.len(), &failed[..failed.len().min(10)]);
 }
 
 #[tokio::test]
 async fn calls_through_proxies_that_break() {
     let (cast, faults) = behind_proxies(PATIENT).await;
     nobody_notices("proxies", cast, faults).await;
+}
+
+/// Connections stay, and nothing comes through any more, one way: they are replaced in time.
+#[tokio::test]
+async fn calls_through_proxies_that_go_silent() {
+    let (mut cast, mut faults) = behind_proxies(QUICK).await;
+    let size = Size::new(2_000);
+    cast.assemble().await;
+    let start = now();
+    for way in [Way::Up, Way::Down] {
+        cast.begin(&Size { operations: size.operations / 2, ..size }).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        faults.silence(way);
+        cast.wait_until_done().await;
+    }
+    let (took, tally) = (start.elapsed(), cast.account().await);
+    print_counts("silence", &size, &tally, took, &faults.counts().await);
+    if RESUMES {
+        no_failures(&tally);
+    }
+    cast.part().await;
 }
 
 #[tokio::test]

@@ -18,8 +18,10 @@ use crate::support::Random;
 
 /// One direction of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Way {
+pub(crate) enum Way {
+    /// To the node that accepts.
     Up,
+    /// To the node that dials.
     Down,
 }
 
@@ -257,6 +259,18 @@ pub(crate) struct Proxies {
     /// The first one is struck most.
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) counts: Counts,
+}
+
+impl Proxies {
+    /// What is sent one way in the connections that are there vanishes, from now on.
+    pub(crate) fn silence(&mut self, way: Way) {
+        for proxy in &self.proxies {
+            for connection in &*proxy.shared.connections.lock() {
+                self.counts.count("silent connections");
+                give(connection, Order::Swallow(way));
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
