@@ -61,7 +61,7 @@ pub(crate) enum Order {
     Join(String),
     /// Finds the desks, and calls them.
     Find(String),
-    /// Begins so many operations with this seed.
+    /// Begins operations of so many calls, with this seed.
     Load(u64, u64),
     /// Whether they are over.
     IsDone,
@@ -191,8 +191,8 @@ impl Host {
                 self.load = Some(Arc::new(load));
                 json(())
             }
-            Order::Load(operations, seed) => {
-                self.running = Some(tokio::spawn(self.load().clone().run(operations, seed)));
+            Order::Load(calls, seed) => {
+                self.running = Some(tokio::spawn(self.load().clone().run(calls, seed)));
                 json(())
             }
             Order::IsDone => json(self.running.as_ref().is_none_or(JoinHandle::is_finished)),

@@ -47,12 +47,12 @@ impl Faults for Links {
     async fn strike(&mut self, random: &mut Random) {
         let faults = [
             (60, Fault::Reset),
-            (20, Fault::Orphan),
-            (4, Fault::Cut),
-            (4, Fault::OneWay),
-            (4, Fault::Lose),
+            (16, Fault::Orphan),
+            (3, Fault::Cut),
+            (3, Fault::OneWay),
+            (3, Fault::Lose),
             (6, Fault::Slow),
-            (2, Fault::Down),
+            (1, Fault::Down),
         ];
         let (x, y) = choose(random, &[(3, (0, 1)), (1, (1, 0)), (2, (0, 2)), (1, (1, 2)), (1, (2, 1))]);
         let (from, to) = (HOSTS[x].0, HOSTS[y].0);

@@ -184,26 +184,26 @@ pub(crate) struct Load {
     pub(crate) held: Mutex<VecDeque<(Place, TokenProxy)>>,
     pub(crate) tally: Mutex<Tally>,
     next: AtomicU64,
+    /// Calls made, those that servants were asked to make included.
+    calls: AtomicU64,
 }
 
 impl Load {
     pub(crate) fn new(b: DeskProxy, c: DeskProxy, record: &Arc<Record>) -> Self {
         let record = record.clone();
-        Self { b, c, record, held: Mutex::default(), tally: Mutex::default(), next: AtomicU64::new(1) }
+        let (next, calls) = (AtomicU64::new(1), AtomicU64::new(0));
+        Self { b, c, record, held: Mutex::default(), tally: Mutex::default(), next, calls }
     }
 
-    /// So many operations, a number of them at a time.
-    pub(crate) async fn run(self: Arc<Self>, operations: u64, seed: u64) {
-        let end = self.next.load(Ordering::SeqCst) + operations;
+    /// Operations of so many calls, a number of them at a time.
+    pub(crate) async fn run(self: Arc<Self>, calls: u64, seed: u64) {
+        let end = self.calls.load(Ordering::SeqCst) + calls;
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..IN_FLIGHT {
             let load = self.clone();
             callers.spawn(async move {
-                loop {
+                while load.calls.load(Ordering::SeqCst) < end {
                     let number = load.next.fetch_add(1, Ordering::SeqCst);
-                    if number >= end {
-                        return;
-                    }
                     let mut random = Random::from_seed(seed ^ answer(number));
                     let chosen = random.below(20);
                     load.operate(number, chosen, &mut random).await;
@@ -258,6 +258,7 @@ impl Load {
 
     /// Awaits a call, and notes what became of it.
     async fn call<T>(&self, place: Place, id: u64, call: impl Future<Output = Result<T>>) -> Option<T> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let result = call.await;
         let mut tally = self.tally.lock();
         match result {
@@ -316,6 +317,7 @@ impl Load {
         inner: u64,
         keep: bool,
     ) -> Option<()> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let told = self.call(at, id, self.desk(at).consult(id, token.clone(), inner, keep)).await;
         let Some(told) = told else {
             self.tally.lock().failed.push(Failed { id: inner, place: of, error: None });

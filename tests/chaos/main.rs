@@ -101,7 +101,7 @@ async fn nobody_notices(name: &str, mut cast: Cast, mut faults: impl Faults) {
     let (held, working): (usize, usize) = cast.a.tell(Order::UseAll).await;
     let tally = cast.account().await;
     print_counts(name, &size, &tally, took, &faults.counts().await);
-    assert!(connections as u64 >= size.operations / 400, "only {connections} connections broke");
+    assert!(connections as u64 >= size.calls / 400, "only {connections} connections broke");
     if RESUMES {
         no_failures(&tally);
         assert_eq!(working, held, "references that work");
@@ -124,11 +124,11 @@ async fn calls_through_proxies_that_break() {
 #[tokio::test]
 async fn calls_through_proxies_that_go_silent() {
     let (mut cast, mut faults) = behind_proxies(QUICK).await;
-    let size = Size::new(2_000);
+    let size = Size::new(3_000);
     cast.assemble().await;
     let start = now();
     for way in [Way::Up, Way::Down] {
-        cast.begin(&Size { operations: size.operations / 2, ..size }).await;
+        cast.begin(&Size { calls: size.calls / 2, ..size }).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         faults.silence(way);
         cast.wait_until_done().await;
@@ -156,7 +156,7 @@ async fn calls_over_a_network_that_is_cut() {
     cast.assemble().await;
     let start = now();
     for host in [1, 0, 2] {
-        cast.begin(&Size { operations: size.operations / 3, ..size }).await;
+        cast.begin(&Size { calls: size.calls / 3, ..size }).await;
         for _ in 0..5 {
             faults.strike(&mut random).await;
         }
@@ -171,7 +171,7 @@ async fn calls_over_a_network_that_is_cut() {
     print_counts("cuts", &size, &tally, took, &faults.counts().await);
     say(&format!("  references: {held} held over the last cut, {working} of them work"));
     // What was cut off and dropped is gone, and everything works again.
-    cast.begin(&Size { operations: 500, ..size }).await;
+    cast.begin(&Size { calls: 500, ..size }).await;
     cast.wait_until_done().await;
     let later = cast.account().await;
     assert!(later.failed.len() == tally.failed.len(), "calls failed later: {:#?}", later.failed.last());

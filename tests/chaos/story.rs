@@ -20,19 +20,19 @@ pub(crate) struct Cast {
     pub(crate) c: Told,
 }
 
-/// How many operations, and what the faults follow from.
+/// How many calls, and what the faults follow from.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
-    pub(crate) operations: u64,
+    pub(crate) calls: u64,
     pub(crate) seed: u64,
 }
 
 impl Size {
     /// `RMI_CHAOS_CALLS` and `RMI_CHAOS_SEED`, or so many, and a seed of chance.
-    pub(crate) fn new(operations: u64) -> Self {
+    pub(crate) fn new(calls: u64) -> Self {
         let number = |name| std::env::var(name).ok().map(|text| text.parse().expect(name));
         let seed = number("RMI_CHAOS_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 32);
-        Self { operations: number("RMI_CHAOS_CALLS").unwrap_or(operations), seed }
+        Self { calls: number("RMI_CHAOS_CALLS").unwrap_or(calls), seed }
     }
 }
 
@@ -60,7 +60,7 @@ impl Cast {
     }
 
     pub(crate) async fn begin(&mut self, size: &Size) {
-        self.a.tell::<()>(Order::Load(size.operations, size.seed)).await;
+        self.a.tell::<()>(Order::Load(size.calls, size.seed)).await;
     }
 
     pub(crate) async fn is_done(&mut self) -> bool {
@@ -170,7 +170,7 @@ pub(crate) fn print_counts(story: &str, size: &Size, tally: &Tally, took: Durati
   calls: {} answered and executed once ({} at a, {} at b, {} at c), {} failed{}
   {faults}",
         tally.operations,
-        size.operations,
+        size.calls,
         size.seed,
         by_place.iter().sum::<usize>(),
         by_place[0],
