@@ -27,7 +27,7 @@ use load::Tally;
 use net::{HOSTS, Net};
 use proxy::{Proxies, Proxy, Way};
 use story::{Cast, Size, print_counts, say};
-use support::{Random, child, now};
+use support::{child, now};
 
 /// Whether broken connections are resumed without a trace.
 const RESUMES: bool = false;
@@ -91,8 +91,8 @@ async fn behind_proxies(times: (Duration, Duration)) -> (Cast, Proxies) {
 
 /// Connections break many times a second and come back in time: nobody notices.
 async fn nobody_notices(name: &str, mut cast: Cast, mut faults: impl Faults) {
-    let size = Size::new(10_000);
-    let mut random = Random::from_seed(size.seed);
+    let size = Size::new(name, 10_000);
+    let mut random = size.random();
     cast.assemble().await;
     let before = faults.connections().await;
     cast.begin(&size).await;
@@ -124,7 +124,7 @@ async fn calls_through_proxies_that_break() {
 #[tokio::test]
 async fn calls_through_proxies_that_go_silent() {
     let (mut cast, mut faults) = behind_proxies(QUICK).await;
-    let size = Size::new(3_000);
+    let size = Size::new("silence", 3_000);
     cast.assemble().await;
     let start = now();
     for way in [Way::Up, Way::Down] {
@@ -151,8 +151,8 @@ async fn calls_over_a_network_that_breaks() {
 #[tokio::test]
 async fn calls_over_a_network_that_is_cut() {
     let Some((mut cast, mut faults)) = in_namespaces("cut", IMPATIENT).await else { return };
-    let size = Size::new(10_000);
-    let mut random = Random::from_seed(size.seed);
+    let size = Size::new("cuts", 10_000);
+    let mut random = size.random();
     cast.assemble().await;
     let start = now();
     for host in [1, 0, 2] {

@@ -29,10 +29,16 @@ pub(crate) struct Size {
 
 impl Size {
     /// `RMI_CHAOS_CALLS` and `RMI_CHAOS_SEED`, or so many, and a seed of chance.
-    pub(crate) fn new(calls: u64) -> Self {
+    pub(crate) fn new(story: &str, calls: u64) -> Self {
         let number = |name| std::env::var(name).ok().map(|text| text.parse().expect(name));
         let seed = number("RMI_CHAOS_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 32);
+        println!("chaos, {story}: replay with RMI_CHAOS_SEED={seed}");
         Self { calls: number("RMI_CHAOS_CALLS").unwrap_or(calls), seed }
+    }
+
+    pub(crate) fn random(&self) -> Random {
+        // Small seeds differ in few bits.
+        Random::from_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 }
 
