@@ -131,18 +131,18 @@ impl World {
         let local = clock.local(now);
         match link.session.phase() {
             Phase::Ended | Phase::Opening => return,
-            Phase::Detached(until) if self.config.bug == Some(Bug::NoLease) && local >= until => {
+            Phase::Lapsed(until) if self.config.bug == Some(Bug::NoLease) && local >= until => {
                 self.planted += 1;
                 return;
             }
-            Phase::Detached(until) => {
+            Phase::Lapsed(until) => {
                 match link.session.handle_timeout(local) {
                     Timeout::OwnerEnd => self.finish(key),
                     _ => self.write_by(key, clock.world(until)),
                 }
                 return;
             }
-            Phase::Open => {}
+            Phase::Open | Phase::Detached(_) => {}
         }
         self.collect_dropped(key);
         let polled = self.with_quietly(key, |session| {

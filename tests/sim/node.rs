@@ -134,6 +134,6 @@ impl Link {
 
     /// Listings and pins are still kept.
     pub fn keeps(&self) -> bool {
-        matches!(self.session.phase(), Phase::Open | Phase::Detached(_))
+        matches!(self.session.phase(), Phase::Open | Phase::Lapsed(_))
     }
 }

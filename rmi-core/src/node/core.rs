@@ -52,6 +52,8 @@ pub(crate) struct Links {
     to_node: HashMap<NodeId, Arc<Link>>,
     /// Open sessions, whoever dialed, by what the other end says it is.
     by_peer: HashMap<NodeId, Vec<Arc<Link>>>,
+    /// Sessions that others may resume, by their names.
+    by_name: HashMap<[u8; 16], Arc<Link>>,
     /// Sessions that a person or program asked for, by address.
     to_address: HashMap<Address, Arc<Link>>,
     /// Sessions with owners whose handshake is not over.
@@ -256,10 +258,28 @@ impl Core {
         self.links.lock().all.values().filter(|link| link.is_inbound()).count()
     }
 
-    /// The handshake is over. What this node dialed is a way to the node at the other end.
-    pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId) {
+    /// The session that others may resume under a name.
+    pub(crate) fn link_named(&self, name: [u8; 16]) -> Option<Arc<Link>> {
+        self.links.lock().by_name.get(&name).cloned()
+    }
+
+    /// Gives up the session that waits longest for its connection to come back, among those whose peer holds nothing here. False:
+    /// there is none.
+    pub(crate) fn make_room(&self) -> bool {
+        let waiting = |link: Arc<Link>| match link.look(|session| (session.phase(), session.is_idle())) {
+            (Phase::Detached(since), true) if link.is_inbound() => Some((since, link)),
+            _ => None,
+        };
+        let longest = self.all_links().into_iter().filter_map(waiting).min_by_key(|(since, _)| *since);
+        longest.map(|(_, link)| link.close(Reason::Broken("its room was needed for others".into()))).is_some()
+    }
+
+    /// The handshake is over, and others may resume the session under a name, if it has one. What this node dialed is a way to the
+    /// node at the other end.
+    pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId, name: Option<[u8; 16]>) {
         let mut links = self.links.lock();
         links.opening.remove(&link.key);
+        name.map(|name| links.by_name.insert(name, link.clone()));
         links.by_peer.entry(peer).or_default().push(link.clone());
         if link.is_dialed() {
             let known = links.to_node.get(&peer).is_some_and(|known| known.is_usable());
@@ -280,6 +300,7 @@ impl Core {
         links.opening.remove(&link.key);
         links.to_node.retain(|_, other| !Arc::ptr_eq(other, link));
         links.to_address.retain(|_, other| !Arc::ptr_eq(other, link));
+        links.by_name.retain(|_, other| !Arc::ptr_eq(other, link));
         if let Some(peer) = link.peer()
             && let Some(all) = links.by_peer.get_mut(&peer)
         {

@@ -15,6 +15,7 @@ use crate::node::core::Core;
 use crate::node::discard::discard;
 use crate::node::import::{Import, Way};
 use crate::node::live::{Caller, Live};
+use crate::node::resume::Handover;
 use crate::session::{Failure, Session};
 
 pub(crate) struct Link {
@@ -30,6 +31,10 @@ pub(crate) struct Link {
     pub(crate) hurry: Notify,
     /// There may be output, or an earlier timeout.
     pub(crate) wake: Notify,
+    /// A connection on which the peer came back.
+    handover: Mutex<Option<Handover>>,
+    /// There is one.
+    pub(crate) handed: Notify,
     /// The node at the other end, and where it can be dialed.
     peer: OnceLock<(NodeId, Arc<[String]>)>,
     /// How far it is.
@@ -76,6 +81,8 @@ pub(crate) enum Reason {
     Expired,
     /// The peer said Bye.
     Bye(String),
+    /// The peer does not know the session any more.
+    Forgotten,
     /// The peer broke the protocol.
     Violation(String),
     /// This node was shut down.
@@ -89,6 +96,7 @@ impl fmt::Display for Reason {
             Self::Refused(text) => write!(f, "it refused: {text}"),
             Self::Broken(text) => write!(f, "the connection broke: {text}"),
             Self::Expired => f.write_str("nothing was heard from it until the lease ended"),
+            Self::Forgotten => f.write_str("it has given the session up"),
             Self::Bye(text) => write!(f, "it said goodbye: {text}"),
             Self::Violation(text) => write!(f, "it broke the protocol: {text}"),
             Self::Stopped => f.write_str("this node was shut down"),
@@ -111,6 +119,8 @@ impl Link {
             dropped: Mutex::default(),
             hurry: Notify::new(),
             wake: Notify::new(),
+            handover: Mutex::default(),
+            handed: Notify::new(),
             peer: OnceLock::new(),
             stage: watch::Sender::new(Stage::Opening),
             running: Mutex::default(),
@@ -239,7 +249,7 @@ impl Link {
         let call = caller.path.to_string();
         let peer = self.peer();
         match (reason, caller.object, peer) {
-            (Reason::Replaced(_), Some((node, object)), _) => {
+            (Reason::Replaced(_), Some((node, object)), _) if !begun => {
                 RemoteError::NoSuchObject { node, object: object.to_string() }
             }
             (Reason::Violation(text), ..) => {
@@ -253,6 +263,24 @@ impl Link {
                 RemoteError::Refused { target: self.target.clone(), reason: reason.clone() }
             }
             _ => RemoteError::Unreachable { target: self.target.clone(), reason: reason.to_string() },
+        }
+    }
+
+    /// The peer came back over another connection; an earlier one that nobody has taken yet is closed.
+    pub(crate) fn hand(&self, handover: Handover) {
+        let replaced = self.handover.lock().replace(handover);
+        drop(replaced);
+        self.handed.notify_one();
+    }
+
+    /// Waits for the peer to come back.
+    pub(crate) async fn taken_over(&self) -> Handover {
+        loop {
+            let taken = self.handover.lock().take();
+            match taken {
+                Some(handover) => return handover,
+                None => self.handed.notified().await,
+            }
         }
     }
 

@@ -18,8 +18,8 @@ pub(crate) const MAX_ASKED_AGAIN: u32 = 6;
 const MAX_OWNERS: usize = 1024;
 
 impl Link {
-    /// The connection is gone or must go. A lost connection and an expired lease end this side as a holder; everything else
-    /// ends both sides. Only the first reason counts.
+    /// The session is over. Where it is not certain that the peer has given up, too, this side ends as a holder alone; otherwise
+    /// both sides end. Only the first reason counts.
     pub(crate) fn close(self: &Arc<Self>, reason: Reason) {
         let first = self.stage.send_if_modified(|stage| {
             let first = !matches!(stage, Stage::Closed(_));
@@ -34,15 +34,15 @@ impl Link {
         tracing::debug!(node = %self.core.id, peer = %self.target, %reason, "session closed");
         self.core.forget_way(self);
         self.collect_dropped();
-        let keeps_owner_side =
-            matches!(reason, Reason::Broken(_) | Reason::Expired) && !self.core.is_stopped();
+        let keeps_owner_side = matches!(reason, Reason::Broken(_) | Reason::Expired | Reason::Replaced(_))
+            && !self.core.is_stopped();
         // Nothing to keep for a peer that holds nothing: those that come and vanish would fill the node's sessions.
         let lost = self.with(|session| match keeps_owner_side && !session.is_idle() {
-            true => session.detach(),
+            true => session.lapse(),
             false => session.end(),
         });
         match self.look(|session| session.phase()) {
-            Phase::Detached(_) => {
+            Phase::Lapsed(_) => {
                 let link = self.clone();
                 self.core.spawn(async move { link.wait_for_owner_end().await });
             }
@@ -56,7 +56,7 @@ impl Link {
         loop {
             let until = self.look(|session| session.next_timeout());
             clock::sleep_until(until).await;
-            let Phase::Detached(until) = self.look(|session| session.phase()) else { return };
+            let Phase::Lapsed(until) = self.look(|session| session.phase()) else { return };
             if clock::now() >= until {
                 self.finish();
                 return;

@@ -1,7 +1,7 @@
 //! Nodes: the only place where sockets, time, tasks and locks live.
 //!
 //! What it is for: [`Node`] is what users hold; `core` is the node itself; a `link` is a session with its lock and its tasks;
-//! `driver` pumps bytes between a stream and a link; `dispatch` carries out what a session's events ask for; `import` is an object of
+//! `driver` keeps a link going over as many connections as it takes: `handshake`, `pump`, `resume`; `dispatch` carries out what a session's events ask for; `import` is an object of
 //! another node as proxies hold it. May use: everything below.
 //!
 //! Invariants:
@@ -11,6 +11,7 @@
 //! * Every task belongs to the node or to a link, and ends with it.
 //! * Clocks are read in `clock` alone.
 
+mod backoff;
 mod builder;
 mod clock;
 mod core;
@@ -20,12 +21,15 @@ mod dispatch;
 mod driver;
 mod exports;
 mod handle;
+mod handshake;
 mod import;
 mod link;
 mod listen;
 mod live;
 mod lost;
 mod peer;
+mod pump;
+mod resume;
 mod stats;
 
 pub use builder::Builder;

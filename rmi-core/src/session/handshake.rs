@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::id::NodeId;
 use crate::session::locality::Locality;
+use crate::session::resume::Ticket;
 use crate::session::time::Time;
-use crate::wire::{Frame, Hello, Limits, Refused, RefusedCode, VERSION, Welcome};
+use crate::wire::{Frame, Hello, Limits, Refused, RefusedCode, Resume, VERSION, Welcome};
 
 /// The shortest lease: a shorter one would end by the scheduling of a busy machine.
 pub const MIN_LEASE_MS: u64 = 100;
@@ -62,8 +63,8 @@ pub enum HandshakeError {
     Refuse(RefusedCode, String),
     /// Another node than the one meant.
     WrongNode(NodeId),
-    /// The peer wants to resume a session: Expired must still be sent (8).
-    NothingToResume,
+    /// The peer wants to resume a session (8): that is not for this one.
+    Resume(Resume),
     /// The peer said something that does not belong into a handshake.
     Misbehaved(&'static str),
 }
@@ -87,6 +88,8 @@ pub struct Opened {
     pub peer: Peer,
     /// What must be sent before anything else.
     pub welcome: Option<Frame>,
+    /// What it will take to resume the session.
+    pub ticket: Ticket,
 }
 
 impl Handshake {
@@ -125,7 +128,7 @@ impl Handshake {
     ) -> Result<Option<Opened>, HandshakeError> {
         match frame {
             Frame::Hello(hello) => self.hello(hello, now, admit),
-            Frame::Resume(_) if self.role == Role::Accept => Err(HandshakeError::NothingToResume),
+            Frame::Resume(resume) if self.role == Role::Accept => Err(HandshakeError::Resume(resume)),
             Frame::Welcome(welcome) if self.role != Role::Accept => self.welcome(welcome),
             Frame::Refused(Refused { code, text }) if self.role != Role::Accept => {
                 Err(HandshakeError::Refused(code, text))
@@ -185,7 +188,12 @@ impl Handshake {
             process: here.process,
             addresses: self.me.addresses.iter().filter(|a| here.may_give(a, &locality)).cloned().collect(),
         });
-        Ok(Some(Opened { peer, welcome: Some(welcome) }))
+        // Who did not dial cannot dial again.
+        let ticket = match hello.symmetric {
+            true => Ticket::None,
+            false => Ticket::Issued { session: self.session, token: self.token.clone(), previous: None },
+        };
+        Ok(Some(Opened { peer, welcome: Some(welcome), ticket }))
     }
 
     fn welcome(&mut self, welcome: Welcome) -> Result<Option<Opened>, HandshakeError> {
@@ -204,9 +212,13 @@ impl Handshake {
             return Err(HandshakeError::Misbehaved("it claims to be this very node"));
         }
         let locality = Locality { host: welcome.host, process: welcome.process };
-        let Welcome { node, limits, addresses, lease_ms, .. } = welcome;
+        let Welcome { node, session, token, limits, addresses, lease_ms, .. } = welcome;
+        let ticket = match self.role {
+            Role::Dial(_) => Ticket::Held { session, token },
+            _ => Ticket::None,
+        };
         let peer = self.peer(node, limits, locality, addresses, lease_ms, self.sent);
-        Ok(Some(Opened { peer, welcome: None }))
+        Ok(Some(Opened { peer, welcome: None, ticket }))
     }
 
     fn peer(

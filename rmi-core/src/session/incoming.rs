@@ -156,6 +156,7 @@ impl<H: Handles> Session<H> {
             return Err(SessionError::Expired);
         }
         lease.received(now);
+        self.ticket.arrived();
         self.counters.bytes_received += len as u64;
         if frame.is_numbered() {
             let number = self.received.count(len, now);
@@ -178,7 +179,7 @@ impl<H: Handles> Session<H> {
                     self.pump();
                 }
                 Err(()) => {
-                    return violation(format!("it acknowledged frame {frame}, of {}", self.ring.last()));
+                    return violation(format!("it acknowledged frame {frame}, of {}", self.ring.taken()));
                 }
             },
             Frame::Ping { stamp } => {

@@ -29,6 +29,7 @@ mod look;
 mod message;
 mod outgoing;
 mod queue;
+mod resume;
 mod sequence;
 mod state;
 mod time;
@@ -39,5 +40,6 @@ pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opene
 pub use incoming::{Arrived, Event, Head, Verdict};
 pub use locality::Locality;
 pub use message::{Failure, Message, OutReference, Output, Outward};
+pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;

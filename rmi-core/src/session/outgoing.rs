@@ -44,7 +44,7 @@ impl<H: Handles> Session<H> {
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
     /// Gives both back if the session is over.
     pub fn call(&mut self, caller: H::Caller, message: Message<H>) -> Option<(H::Caller, Message<H>)> {
-        if self.parting || matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
+        if self.parting || self.is_over() {
             return Some((caller, message));
         }
         if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
@@ -65,7 +65,7 @@ impl<H: Handles> Session<H> {
     /// Answers a call of the peer.
     pub fn reply(&mut self, call: u64, status: ReplyKind, payload: Bytes, references: Vec<OutReference<H>>) {
         let message = Message { outward: Outward::Reply { call, status }, payload, references };
-        if !self.serving.answer(call) || !matches!(self.phase, Phase::Open) {
+        if !self.serving.answer(call) || !self.is_on() {
             message.discard(&mut self.garbage);
             return;
         }

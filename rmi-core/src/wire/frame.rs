@@ -7,7 +7,7 @@ use super::framing::framed;
 use super::handshake::{Hello, Refused, Resume, Resumed, Welcome};
 use super::limits::Limits;
 use super::message::{Call, Reply, chunk, more_body};
-use crate::id::ObjectId;
+use crate::id::{NodeId, ObjectId};
 
 /// The most bytes of the name of a published object. Whoever sends a Root checks it.
 pub const ROOT_NAME_MAX: usize = 1024;
@@ -50,12 +50,15 @@ pub enum Frame {
     Welcome(Welcome),
     /// The acceptor's answer: there will be no session. The connection is closed after it.
     Refused(Refused),
-    /// Reserved: asks for a session that lost its connection.
+    /// Asks for a session that lost its connection.
     Resume(Resume),
-    /// Reserved: the session goes on.
+    /// The session goes on.
     Resumed(Resumed),
     /// The session to be resumed is not there any more.
-    Expired,
+    Expired {
+        /// Who says so.
+        node: NodeId,
+    },
     /// Frames up to a number have arrived.
     Ack {
         /// The number.
@@ -153,7 +156,7 @@ impl Frame {
             Self::Refused(_) => kind::REFUSED,
             Self::Resume(_) => kind::RESUME,
             Self::Resumed(_) => kind::RESUMED,
-            Self::Expired => kind::EXPIRED,
+            Self::Expired { .. } => kind::EXPIRED,
             Self::Ack { .. } => kind::ACK,
             Self::Ping { .. } => kind::PING,
             Self::Pong { .. } => kind::PONG,
@@ -193,7 +196,8 @@ impl Frame {
             Self::Refused(refused) => refused.encode(out),
             Self::Resume(resume) => resume.encode(out),
             Self::Resumed(resumed) => resumed.encode(out),
-            Self::Expired | Self::Unknown { .. } => {}
+            Self::Expired { node } => out.put_slice(&node.to_bytes()),
+            Self::Unknown { .. } => {}
             Self::Ack { frame } => put_varint(out, *frame),
             Self::Ping { stamp } | Self::Pong { stamp } => put_varint(out, *stamp),
             Self::Root { call, name, .. } => {
@@ -238,7 +242,7 @@ impl Frame {
             kind::REFUSED => Self::Refused(Refused::decode(reader)?),
             kind::RESUME => Self::Resume(Resume::decode(reader)?),
             kind::RESUMED => Self::Resumed(Resumed::decode(reader)?),
-            kind::EXPIRED => Self::Expired,
+            kind::EXPIRED => Self::Expired { node: NodeId::from_bytes(reader.id()?) },
             kind::ACK => Self::Ack { frame: reader.varint()? },
             kind::PING => Self::Ping { stamp: reader.varint()? },
             kind::PONG => Self::Pong { stamp: reader.varint()? },

@@ -1,4 +1,4 @@
-//! What is said before the first call: Hello, Welcome, Refused; and the reserved Resume, Resumed (PROTOCOL 2, 8).
+//! What is said before the first call: Hello, Welcome, Refused; Resume, Resumed (PROTOCOL 2, 8).
 
 use std::fmt;
 
@@ -93,7 +93,7 @@ pub enum RefusedCode {
     Unknown(u8),
 }
 
-/// Reserved: asks for a session that lost its connection (PROTOCOL 8).
+/// Asks for a session that lost its connection (PROTOCOL 8).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Resume {
     /// The session's name.
@@ -104,7 +104,7 @@ pub struct Resume {
     pub received: u64,
 }
 
-/// Reserved: the session goes on (PROTOCOL 8).
+/// The session goes on (PROTOCOL 8).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Resumed {
     /// The number of the last frame that the sender received.

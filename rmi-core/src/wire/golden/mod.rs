@@ -213,7 +213,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ),
         ("Resume", Frame::Resume(Resume { session, token: token.clone(), received: 7 })),
         ("Resumed", Frame::Resumed(Resumed { received: 300, token })),
-        ("Expired", Frame::Expired),
+        ("Expired", Frame::Expired { node: node(0x10) }),
         ("Ack", Frame::Ack { frame: 300 }),
         ("Ping", Frame::Ping { stamp: u64::MAX }),
         ("Pong", Frame::Pong { stamp: 0 }),

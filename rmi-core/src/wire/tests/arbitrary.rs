@@ -162,7 +162,7 @@ fn frame_without_table() -> impl Strategy<Value = Frame> {
             received
         })),
         (token(), number()).prop_map(|(token, received)| Frame::Resumed(Resumed { received, token })),
-        Just(Frame::Expired),
+        node().prop_map(|node| Frame::Expired { node }),
         number().prop_map(|frame| Frame::Ack { frame }),
         number().prop_map(|stamp| Frame::Ping { stamp }),
         number().prop_map(|stamp| Frame::Pong { stamp }),
