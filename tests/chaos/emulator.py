@@ -8,7 +8,7 @@ Packets are passed on, delayed, lost or answered by a reset, as the lines on std
     slow X Y MS LEAST MOST      packets from X to Y take so long; they may overtake each other
     reset X Y                   every TCP connection between X and Y is reset, at both ends
     orphan X Y MS               the same, but Y is told later: until then what it sends in them vanishes
-    count                       says a line of counts, the first of which is how many TCP connections were begun
+    count                       says a line of counts
 
 Ends when stdin ends.
 """

@@ -15,9 +15,6 @@ pub(crate) trait Faults {
 
     /// What was done.
     fn counts(&mut self) -> impl Future<Output = String>;
-
-    /// How many connections were made.
-    fn connections(&mut self) -> impl Future<Output = usize>;
 }
 
 /// How often what was done.

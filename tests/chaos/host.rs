@@ -37,7 +37,8 @@ pub(crate) struct Stats {
     pub(crate) tasks: usize,
     /// File descriptors above those that were there at the start.
     pub(crate) descriptors: usize,
-    pub(crate) bytes_sent: u64,
+    /// How often the sessions that are there and that it dialed went on over another connection.
+    pub(crate) resumed: u64,
 }
 
 impl Stats {
@@ -244,7 +245,8 @@ impl Host {
             stats.exports = node.exports + node.sessions.iter().map(|session| session.exports).sum::<usize>();
             (stats.imports, stats.pins) = (node.imports, node.pins);
             stats.calls = node.calls_running + node.calls_waiting;
-            stats.bytes_sent = node.bytes_sent;
+            let dialed = node.sessions.iter().filter(|session| !session.inbound);
+            stats.resumed = dialed.map(|session| session.resumed).sum();
         }
         stats
     }

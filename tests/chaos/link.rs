@@ -104,9 +104,4 @@ impl Faults for Links {
     async fn counts(&mut self) -> String {
         format!("{}; {}", self.counts, self.net.counts().await)
     }
-
-    async fn connections(&mut self) -> usize {
-        let counts = self.net.counts().await;
-        counts.split(' ').next().and_then(|first| first.parse().ok()).expect("a count")
-    }
 }

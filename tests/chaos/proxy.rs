@@ -348,12 +348,9 @@ impl Faults for Proxies {
     }
 
     async fn counts(&mut self) -> String {
-        let bytes: u64 = self.proxies.iter().map(|proxy| proxy.shared.bytes.load(Ordering::Relaxed)).sum();
-        let connections = self.connections().await;
-        format!("{}; {connections} connections, {bytes} bytes", self.counts)
-    }
-
-    async fn connections(&mut self) -> usize {
-        self.proxies.iter().map(|proxy| proxy.shared.opened.load(Ordering::Relaxed)).sum()
+        let shared = || self.proxies.iter().map(|proxy| &proxy.shared);
+        let opened: usize = shared().map(|shared| shared.opened.load(Ordering::Relaxed)).sum();
+        let bytes: u64 = shared().map(|shared| shared.bytes.load(Ordering::Relaxed)).sum();
+        format!("{}; {opened} connections, {bytes} bytes", self.counts)
     }
 }

@@ -97,6 +97,11 @@ impl Cast {
         }
     }
 
+    /// How often sessions went on over another connection.
+    pub(crate) async fn resumed(&mut self) -> u64 {
+        self.all_stats().await.iter().map(|stats| stats.resumed).sum()
+    }
+
     async fn all_stats(&mut self) -> [Stats; 3] {
         [self.a.stats().await, self.b.stats().await, self.c.stats().await]
     }
