@@ -89,10 +89,9 @@ async fn behind_proxies(times: (Duration, Duration)) -> (Cast, Proxies) {
 /// Connections break many times a second and come back in time: nobody notices.
 async fn nobody_notices(name: &str, mut cast: Cast, mut faults: impl Faults) {
     let size = Size::new(name, 10_000);
-    let mut random = size.random();
     cast.assemble().await;
     cast.begin(&size).await;
-    let took = cast.strike_until_done(&mut faults, &mut random).await;
+    let took = cast.strike_until_done(&size, &mut faults).await;
     let resumed = cast.resumed().await;
     let (held, working): (usize, usize) = cast.a.tell(Order::UseAll).await;
     let tally = cast.account().await;
@@ -125,7 +124,7 @@ async fn calls_through_proxies_that_go_silent() {
         cast.begin(&Size { calls: size.calls / 2, ..size }).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         faults.silence(way);
-        cast.wait_until_done().await;
+        cast.wait_until_done(&size).await;
     }
     let (took, tally) = (start.elapsed(), cast.account().await);
     print_counts("silence", &size, &tally, took, &faults.counts().await);
@@ -153,7 +152,7 @@ async fn calls_over_a_network_that_is_cut() {
             faults.strike(&mut random).await;
         }
         faults.isolate(host, IMPATIENT.0 * 2).await;
-        cast.wait_until_done().await;
+        cast.wait_until_done(&size).await;
     }
     faults.heal().await;
     let took = start.elapsed();
@@ -164,7 +163,7 @@ async fn calls_over_a_network_that_is_cut() {
     print_counts("cuts", &size, &tally, took, &faults.counts().await);
     // Everything works again.
     cast.begin(&Size { calls: 500, ..size }).await;
-    cast.wait_until_done().await;
+    cast.wait_until_done(&size).await;
     let later = cast.account().await;
     assert!(later.failed.len() == tally.failed.len(), "calls failed later: {:#?}", later.failed.last());
     cast.part().await;

@@ -10,8 +10,8 @@ use crate::host::{Order, Stats, Told};
 use crate::load::{Failed, Place, Tally};
 use crate::support::{LIMIT, Random, now};
 
-/// The load is done after so long, however busy the machine is.
-const LOAD_LIMIT: Duration = Duration::from_secs(120);
+/// A thousand calls are done after so long, however busy the machine is.
+const LIMIT_FOR_THOUSAND: Duration = Duration::from_secs(12);
 
 /// The processes: a caller that does not listen, the registry with a desk, another desk.
 pub(crate) struct Cast {
@@ -34,6 +34,11 @@ impl Size {
         let seed = number("RMI_CHAOS_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 32);
         println!("chaos, {story}: replay with RMI_CHAOS_SEED={seed}");
         Self { calls: number("RMI_CHAOS_CALLS").unwrap_or(calls), seed }
+    }
+
+    /// How long the load may take.
+    fn limit(&self) -> Duration {
+        LIMIT + LIMIT_FOR_THOUSAND * (self.calls / 1000) as u32
     }
 
     pub(crate) fn random(&self) -> Random {
@@ -74,25 +79,21 @@ impl Cast {
     }
 
     /// Breaks everything until the load is done; how long that took.
-    pub(crate) async fn strike_until_done(
-        &mut self,
-        faults: &mut impl Faults,
-        random: &mut Random,
-    ) -> Duration {
-        let start = now();
+    pub(crate) async fn strike_until_done(&mut self, size: &Size, faults: &mut impl Faults) -> Duration {
+        let (start, mut random) = (now(), size.random());
         while !self.is_done().await {
-            assert!(start.elapsed() < LOAD_LIMIT, "it hangs: {:?}", self.all_stats().await);
-            faults.strike(random).await;
+            assert!(start.elapsed() < size.limit(), "it hangs: {:?}", self.all_stats().await);
+            faults.strike(&mut random).await;
         }
         faults.heal().await;
         start.elapsed()
     }
 
     /// Waits for the load without breaking anything.
-    pub(crate) async fn wait_until_done(&mut self) {
+    pub(crate) async fn wait_until_done(&mut self, size: &Size) {
         let start = now();
         while !self.is_done().await {
-            assert!(start.elapsed() < LOAD_LIMIT, "it hangs: {:?}", self.all_stats().await);
+            assert!(start.elapsed() < size.limit(), "it hangs: {:?}", self.all_stats().await);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
