@@ -208,6 +208,9 @@
 //!
 //! * **Addresses.** A node tells others where it listens. `tcp://0.0.0.0:7001` is told as the addresses of the machine's interfaces; loopback addresses are told only on the same host. Behind
 //!   port forwarding, or to use a DNS name, say [`Builder::advertise`].
+//! * **What is dialed.** References bring addresses that peers made up as they liked. A node dials them within bounds, sends a fixed greeting alone until the right node has answered, and leaves
+//!   out what the peer could not reach itself: loopback, local sockets, link-local addresses, also behind names. Addresses in private networks are dialed: [`Builder::dial_policy`]
+//!   decides otherwise.
 //! * **Who needs a listener.** A node whose objects are used by nodes that it did not connect to itself.
 //! * **Streams.** [`Node::attach`] runs a session over any stream: a child's stdin and stdout, a socket pair.
 //! * **Trust.** There is no encryption and no authentication yet: run it on networks you trust, or over streams that are protected by other means. Object identities are random and
@@ -218,8 +221,8 @@
 //! * **Logs.** `tracing`: sessions at debug level, panics of servants and misbehaving peers above.
 
 pub use rmi_core::{
-    AnyProxy, Builder, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats, ObjectId, Peer,
-    Proxy, Reference, RemoteError, SessionStats, StartError,
+    AnyProxy, Builder, DialRequest, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats,
+    ObjectId, Peer, Proxy, Reference, RemoteError, SessionStats, StartError,
 };
 pub use rmi_macros::remote;
 pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};

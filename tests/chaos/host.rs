@@ -266,7 +266,7 @@ impl Told {
     /// Starts one; `enter` puts the command into a namespace, or not.
     pub(crate) async fn start(setup: &Setup, enter: impl FnOnce(Command) -> Command) -> Self {
         let command = child::command("host", &json(setup));
-        let mut process = Process::spawn(enter(command));
+        let mut process = Process::of(&mut enter(command));
         let (listen, addresses) = serde_json::from_str(&process.hear().await).unwrap();
         let mut told = Self { process, listen, addresses, idle: Stats::default() };
         told.idle = told.stats().await;

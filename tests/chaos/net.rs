@@ -47,6 +47,7 @@ impl Net {
         let mut inside = tokio::process::Command::new("ip");
         inside.args(["netns", "exec", &self.namespaces[host].0]);
         inside.arg(command.get_program()).args(command.get_args());
+        inside.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => inside.env(name, value),

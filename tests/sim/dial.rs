@@ -105,7 +105,9 @@ impl World {
                 }
                 self.wake(key);
             }
-            Err(HandshakeError::Refused(RefusedCode::OtherNode, _) | HandshakeError::WrongNode(_)) => {
+            Err(HandshakeError::Refused(RefusedCode::OtherNode, _)) => self.attempt_failed(key, true),
+            Err(HandshakeError::WrongNode(_)) => {
+                self.send(key, &encoded(&Frame::Bye { code: 3, text: "another node was meant".into() }));
                 self.attempt_failed(key, true);
             }
             Err(HandshakeError::Refuse(code, text)) => {

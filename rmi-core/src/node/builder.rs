@@ -11,6 +11,7 @@ use crate::error::StartError;
 use crate::node::core::Core;
 use crate::node::handle::Node;
 use crate::node::listen;
+use crate::node::policy::{DialPolicy, DialRequest};
 use crate::session::{Locality, MIN_LEASE_MS};
 use crate::transport::{Address, Listener};
 use crate::wire::Limits;
@@ -23,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     pub(crate) limits: Limits,
     pub(crate) max_sessions: usize,
+    pub(crate) dial_policy: DialPolicy,
 }
 
 /// Configures a [`Node`]. Made by [`Node::builder`]; every setting has a default.
@@ -46,6 +48,7 @@ impl Builder {
                 drain_timeout: Duration::from_secs(5),
                 limits: Limits::default(),
                 max_sessions: 1024,
+                dial_policy: DialPolicy::default(),
             },
         }
     }
@@ -103,6 +106,32 @@ impl Builder {
     /// How many sessions others may open, 1,024 by default. Further ones are refused.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.settings.max_sessions = sessions;
+        self
+    }
+
+    /// Decides which addresses are dialed because a peer named them, in a reference or as its own: `policy` answers whether to dial. It
+    /// replaces the default, which it may ask ([`DialRequest::is_permitted_by_default`]); that refuses what a peer could
+    /// not dial itself: loopback and local sockets are for peers on this host, link-local addresses for those on the link.
+    ///
+    /// Addresses that the program names ([`Node::root`], [`Node::connect`]) are not asked about. The policy is asked just before an
+    /// address is dialed: once for an IP address or a socket, and for a host name once before it is resolved and once for each IP
+    /// address that it resolves to (16 at most). It runs in a task of the node and must not block; if it panics, the answer is no. A
+    /// reference whose owner may not be dialed fails with [`RemoteError::Unreachable`](crate::RemoteError::Unreachable).
+    ///
+    /// Whatever it answers, the dials that peers cause are bounded: 16 owners at a time for one peer, 256 for all, and 64 in a row
+    /// for one peer, then 8 a second. A reference beyond that is not registered with its owner before it is used.
+    ///
+    /// ```
+    /// # use rmi_core as rmi;
+    /// use rmi::Node;
+    ///
+    /// // This node uses nobody's objects but those within the cluster.
+    /// let builder = Node::builder().dial_policy(|request| {
+    ///     request.is_permitted_by_default() && request.address().starts_with("tcp://10.1.")
+    /// });
+    /// ```
+    pub fn dial_policy(mut self, policy: impl Fn(&DialRequest<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.dial_policy = DialPolicy::of_user(policy);
         self
     }
 

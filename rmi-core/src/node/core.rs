@@ -1,12 +1,12 @@
 //! The node itself: what all its links, tasks and handles share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::error::RemoteError;
@@ -16,8 +16,10 @@ use crate::invoke::{AnyProxy, Target};
 use crate::node::builder::Settings;
 use crate::node::exports::Exports;
 use crate::node::import::{Import, Way};
+use crate::node::introducer::{DialSlot, Named, all_dials};
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
+use crate::node::reached::Reached;
 use crate::node::stats::Served;
 use crate::session::{Introduction, Locality, OutReference, Phase};
 use crate::transport::Address;
@@ -30,6 +32,9 @@ pub(crate) struct Core {
     /// Published objects, by name.
     pub(crate) roots: Mutex<HashMap<String, AnyProxy>>,
     pub(crate) links: Mutex<Links>,
+    pub(crate) reached: Mutex<Reached>,
+    /// Bounds the owners that are dialed at a time because peers named them.
+    introduced: Arc<Semaphore>,
     /// Where this process itself can dial this node, and what it tells others.
     pub(crate) addresses: Mutex<Addresses>,
     next_key: AtomicU64,
@@ -56,8 +61,8 @@ pub(crate) struct Links {
     by_name: HashMap<[u8; 16], Arc<Link>>,
     /// Sessions that a person or program asked for, by address.
     to_address: HashMap<Address, Arc<Link>>,
-    /// Sessions with owners whose handshake is not over.
-    opening: HashSet<SessionKey>,
+    /// Sessions with owners that peers named, whose handshake is not over.
+    opening: HashMap<SessionKey, DialSlot>,
     /// How often in a row entries of an owner had to ask again without an answer.
     pub(crate) asked_again: HashMap<NodeId, u32>,
 }
@@ -72,9 +77,6 @@ pub(crate) enum Cause {
     /// A peer named it.
     Introduced,
 }
-
-/// How many owners are dialed at a time because peers named them. References beyond them are not registered before they are used.
-const MAX_INTRODUCED: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
@@ -94,6 +96,8 @@ impl Core {
             exports: Arc::new(Exports::new(id)),
             roots: Mutex::default(),
             links: Mutex::default(),
+            reached: Mutex::default(),
+            introduced: all_dials(),
             addresses: Mutex::default(),
             next_key: AtomicU64::new(1),
             runtime,
@@ -180,7 +184,7 @@ impl Core {
     pub(crate) fn link_to(
         self: &Arc<Self>,
         owner: NodeId,
-        addresses: &Arc<[String]>,
+        addresses: &Named,
         cause: Cause,
     ) -> Result<Arc<Link>, RemoteError> {
         if self.is_stopped() {
@@ -195,13 +199,7 @@ impl Core {
             }
             return Ok(link.clone());
         }
-        if cause == Cause::Introduced && links.opening.len() >= MAX_INTRODUCED {
-            return Err(RemoteError::Overloaded {
-                node: self.id,
-                what: format!("{MAX_INTRODUCED} nodes that others named are being dialed"),
-            });
-        }
-        if addresses.is_empty() {
+        if addresses.list.is_empty() && !self.reached.lock().contains(owner) {
             return Err(RemoteError::Unreachable {
                 target: format!("node {owner}"),
                 reason: "it accepts no connections that could be made from here; only nodes that it has \
@@ -209,10 +207,18 @@ impl Core {
                     .into(),
             });
         }
-        let target = format!("node {owner} at {}", addresses.join(", "));
+        let slot = match cause {
+            Cause::Introduced => addresses.slot(owner, &self.introduced, crate::node::clock::now()),
+            Cause::Used | Cause::Lost => Ok(None),
+        };
+        let Ok(slot) = slot else {
+            let what = "the nodes that others named are being dialed, as many as may be".into();
+            return Err(RemoteError::Overloaded { node: self.id, what });
+        };
+        let target = format!("node {owner} at {}", addresses.list.join(", "));
         let link = Link::new(self, target, Origin::DialedOwner(addresses.clone()));
         links.all.insert(link.key, link.clone());
-        links.opening.insert(link.key);
+        links.opening.extend(slot.map(|slot| (link.key, slot)));
         let replaced = links.to_node.insert(owner, link.clone());
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
@@ -281,13 +287,17 @@ impl Core {
         links.opening.remove(&link.key);
         name.map(|name| links.by_name.insert(name, link.clone()));
         links.by_peer.entry(peer).or_default().push(link.clone());
-        if link.is_dialed() {
-            let known = links.to_node.get(&peer).is_some_and(|known| known.is_usable());
-            if !known {
-                links.to_node.insert(peer, link.clone());
-            }
+        if matches!(link.origin, Origin::DialedAddress) {
+            self.reached.lock().insert(peer, (link.target.clone(), None));
         }
+        // One that is still opening does not stand in its way: it may be dialing addresses that somebody made up.
+        let leads = |known: &Arc<Link>| known.peer().is_some() && known.is_usable();
+        let replaced = match link.is_dialed() && !links.to_node.get(&peer).is_some_and(leads) {
+            true => links.to_node.insert(peer, link.clone()),
+            false => None,
+        };
         drop(links);
+        drop(replaced);
         // Closed meanwhile: then nobody else takes it out again.
         if matches!(*link.stage.borrow(), Stage::Closed(_)) {
             self.forget_way(link);
@@ -352,7 +362,7 @@ impl Core {
                 }
                 let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
                 let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
-                let addresses = import.addresses.clone();
+                let addresses = import.addresses.list.clone();
                 Ok(OutReference::Held { owner, id, interface, addresses, pin: import })
             }
         }
@@ -368,7 +378,7 @@ impl Core {
         let target = match self.exports.find(id) {
             Some(object) => Target::Own(object),
             // Its holder's session ended, and it did not know yet. Calls on it fail as those on any dead reference.
-            None => Target::Remote(Import::new(self, self.id, id, [].into(), Way::Gone)),
+            None => Target::Remote(Import::new(self, self.id, id, Named::none(), Way::Gone)),
         };
         AnyProxy::new(target, interface)
     }

@@ -9,7 +9,9 @@ use crate::node::backoff::Backoff;
 use crate::node::clock;
 use crate::node::driver;
 use crate::node::handshake::{Connection, NoSession, handshake};
+use crate::node::introducer::Named;
 use crate::node::link::{Link, Reason};
+use crate::node::reached::Place;
 use crate::node::resume::Return;
 use crate::session::{Role, Time};
 use crate::transport::{Address, Stream, dial};
@@ -22,12 +24,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Connects a link to whoever listens at `address`, within the reconnect window.
 pub(crate) async fn to_address(link: Arc<Link>, address: Address) {
-    open(link, None, &[address.to_string()]).await;
+    open(link, None, vec![(address.to_string(), None)]).await;
 }
 
-/// Connects a link to its owner: the first address at which that very node answers. All of them have the reconnect window
-/// together.
-pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[String]>, attempt: u32) {
+/// Connects a link to its owner: the first address at which that very node answers, among those that may be dialed. All of
+/// them have the reconnect window together.
+pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Named, attempt: u32) {
     if attempt > 0 {
         let pause = FIRST_PAUSE * 2u32.pow(attempt.min(8) - 1);
         tokio::select! {
@@ -35,22 +37,25 @@ pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[Str
             () = link.hurry.notified() => {}
         }
     }
-    open(link, Some(owner), &addresses).await;
+    let places = link.core.reached.lock().places(owner, &addresses);
+    open(link, Some(owner), places).await;
 }
 
 /// Opens the session and keeps it going. Where somebody answers and the connection breaks before there is a session, it asks
 /// again.
-async fn open(link: Arc<Link>, expect: Option<NodeId>, addresses: &[String]) {
+async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>) {
     let until = clock::now() + link.core.settings.reconnect_window;
     let mut backoff = Backoff::new();
     let mut rounds = 1;
     let failure = loop {
-        let failure = match round(&link, expect, addresses, until).await {
+        let failure = match round(&link, expect, &places, until).await {
             Ok((connection, at)) => {
                 let Some(node) = link.peer() else { return link.close(Reason::Forgotten) };
-                let mut route = addresses.to_vec();
-                route[..=at].rotate_right(1);
-                return driver::live(link, connection, Return::Dial(node, route)).await;
+                if let (Some(owner), Some(place)) = (expect, places.get(at)) {
+                    link.core.reached.lock().insert(owner, place.clone());
+                }
+                places[..=at].rotate_right(1);
+                return driver::live(link, connection, Return::Dial(node, places)).await;
             }
             Err(failure) => failure,
         };
@@ -62,6 +67,9 @@ async fn open(link: Arc<Link>, expect: Option<NodeId>, addresses: &[String]) {
         // What rode along with the Hello does so again.
         link.with_quietly(|session| session.restart());
     };
+    if let (Some(owner), Reason::Replaced(_) | Reason::Unreachable(_)) = (expect, &failure.reason) {
+        link.core.reached.lock().remove(owner, &places);
+    }
     link.close(failure.reason);
 }
 
@@ -76,20 +84,16 @@ struct NoWay {
 async fn round(
     link: &Arc<Link>,
     expect: Option<NodeId>,
-    addresses: &[String],
+    places: &[Place],
     until: Time,
 ) -> Result<(Connection, usize), NoWay> {
     let mut tried = Vec::new();
     // Whether another node answers everywhere, whether there is nothing to hope for, and whether somebody was there.
     let (mut replaced, mut definite, mut halfway) = (true, true, false);
     let mut refused = None;
-    for (at, address) in addresses.iter().enumerate() {
-        let share = until.since(clock::now()) / (addresses.len() - at) as u32;
-        let outcome = match address.parse() {
-            Ok(parsed) => connect(&parsed, share).await,
-            Err(reason) => Err(NotConnected { reason, definite: true }),
-        };
-        let reason = match outcome {
+    for (at, place) in places.iter().enumerate() {
+        let (address, share) = (&place.0, until.since(clock::now()) / (places.len() - at) as u32);
+        let reason = match connect(link, expect, place, share).await {
             Err(failed) => {
                 replaced = false;
                 definite &= failed.definite;
@@ -136,9 +140,21 @@ pub(crate) struct NotConnected {
     pub(crate) definite: bool,
 }
 
-/// Makes a connection, within `limit`.
-pub(crate) async fn connect(address: &Address, limit: Duration) -> Result<Stream, NotConnected> {
-    match tokio::time::timeout(limit, dial(address)).await {
+/// Makes a connection to a place, within `limit`, if it may be dialed. `owner`: who is said to be there.
+pub(crate) async fn connect(
+    link: &Link,
+    owner: Option<NodeId>,
+    place: &Place,
+    limit: Duration,
+) -> Result<Stream, NotConnected> {
+    let (text, by) = place;
+    let address: Address = match text.parse() {
+        Ok(address) => address,
+        Err(reason) => return Err(NotConnected { reason, definite: true }),
+    };
+    let policy = &link.core.settings.dial_policy;
+    let permits = |ip| owner.is_none_or(|owner| policy.permits((&address, text), ip, owner, by.as_deref()));
+    match tokio::time::timeout(limit, dial(&address, permits)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(NotConnected {
             reason: error.to_string(),

@@ -115,7 +115,7 @@ fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
             home
         }
         Arrived::Third { owner, addresses, object, debt, interface } => {
-            let import = core.import_from_third(owner, object, addresses, debt);
+            let import = core.import_from_third(owner, object, link.named(addresses), debt);
             AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
         }
     }

@@ -17,7 +17,7 @@ use crate::node::driver;
 use crate::node::link::{Link, Origin, Reason};
 use crate::node::peer::{Peer, ask_root};
 use crate::session::{Phase, Role};
-use crate::transport::{Address, Stream};
+use crate::transport::{Address, Distance, Stream};
 
 /// How often shutdown looks whether it may go on.
 const LOOK: Duration = Duration::from_millis(5);
@@ -177,9 +177,10 @@ impl Node {
         }
         let link = Link::new(core, "the other end of an attached stream".into(), Origin::Attached);
         core.add_link(&link);
+        let stream = Stream::new(io, Distance::Unknown);
         core.spawn_link(
             &link,
-            driver::run(link.clone(), Stream::new(io), Role::Attach, core.settings.handshake_timeout),
+            driver::run(link.clone(), stream, Role::Attach, core.settings.handshake_timeout),
         );
         core.close_if_stopped(&link);
         self.opened(link).await

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
 
 use crate::node::clock;
+use crate::node::introducer::Named;
 use crate::node::link::{Link, Reason, Stage};
 use crate::session::{Handshake, HandshakeError, Opened, Role};
 use crate::transport::Stream;
@@ -121,7 +122,7 @@ pub(crate) async fn handshake(
 }
 
 async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Connection, NoSession> {
-    let Stream { reader, writer } = stream;
+    let Stream { reader, writer, distance } = stream;
     let mut shake = Handshake::new(role, link.core.introduction(), random(), random_token());
     let mut first = BytesMut::from(&PREFACE[..]);
     if let Some(hello) = shake.start(clock::now()) {
@@ -148,7 +149,7 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
         match step {
             Ok(None) => {}
             Ok(Some(Opened { peer, welcome, ticket })) => {
-                let (node, addresses) = (peer.node, peer.addresses.clone().into());
+                let (node, addresses) = (peer.node, Named::of_peer(&peer, distance, &link.core.locality));
                 if let Some(welcome) = welcome {
                     let welcome = encoded(&welcome);
                     connection.send(&welcome).await.map_err(broken)?;
@@ -192,7 +193,11 @@ fn admit(link: &Arc<Link>) -> Result<(), (RefusedCode, String)> {
 async fn refuse(error: HandshakeError, mut connection: Connection) -> NoSession {
     match error {
         HandshakeError::Refused(RefusedCode::OtherNode, text) => NoSession::OtherNode(text),
-        HandshakeError::WrongNode(node) => NoSession::OtherNode(format!("this is node {node}")),
+        HandshakeError::WrongNode(node) => {
+            // For that node the session is open (2.4).
+            connection.say_last(&Frame::Bye { code: 3, text: "another node was meant".into() }).await;
+            NoSession::OtherNode(format!("this is node {node}"))
+        }
         HandshakeError::Refused(RefusedCode::ShuttingDown, text) => NoSession::Failed(Reason::Bye(text)),
         HandshakeError::Refused(_, text) => NoSession::Failed(Reason::Refused(text)),
         HandshakeError::Misbehaved(text) => NoSession::Failed(Reason::Violation(text.into())),

@@ -12,6 +12,7 @@ use crate::gc::Debt;
 use crate::id::{NodeId, ObjectId};
 use crate::invoke::{Pending, RemoteObject, Request};
 use crate::node::core::{Cause, Core};
+use crate::node::introducer::Named;
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
 use crate::session::{Message, Outward};
@@ -25,8 +26,8 @@ pub(crate) struct Import {
     core: Arc<Core>,
     pub(crate) owner: NodeId,
     pub(crate) object: ObjectId,
-    /// Where the owner can be dialed.
-    pub(crate) addresses: Arc<[String]>,
+    /// Where the owner can be dialed, and who says so.
+    pub(crate) addresses: Named,
     pub(crate) way: Mutex<Way>,
 }
 
@@ -46,7 +47,7 @@ impl Import {
         core: &Arc<Core>,
         owner: NodeId,
         object: ObjectId,
-        addresses: Arc<[String]>,
+        addresses: Named,
         way: Way,
     ) -> Arc<Self> {
         Arc::new(Self { core: core.clone(), owner, object, addresses, way: Mutex::new(way) })
@@ -136,7 +137,7 @@ impl RemoteObject for Import {
     }
 
     fn addresses(&self) -> &[String] {
-        &self.addresses
+        &self.addresses.list
     }
 
     fn sleep(&self, limit: Duration) -> tokio::time::Sleep {

@@ -14,6 +14,7 @@ use crate::node::clock;
 use crate::node::core::Core;
 use crate::node::discard::discard;
 use crate::node::import::{Import, Way};
+use crate::node::introducer::Named;
 use crate::node::live::{Caller, Live};
 use crate::node::resume::Handover;
 use crate::session::{Failure, Session};
@@ -36,7 +37,7 @@ pub(crate) struct Link {
     /// There is one.
     pub(crate) handed: Notify,
     /// The node at the other end, and where it can be dialed.
-    peer: OnceLock<(NodeId, Arc<[String]>)>,
+    peer: OnceLock<(NodeId, Named)>,
     /// How far it is.
     pub(crate) stage: watch::Sender<Stage>,
     /// Servants' calls of this peer that are not finished.
@@ -48,7 +49,7 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) enum Origin {
     /// Dialed for the sake of an object's owner, at these addresses.
-    DialedOwner(Arc<[String]>),
+    DialedOwner(Named),
     /// Dialed because a person or program named the address.
     DialedAddress,
     /// The peer dialed.
@@ -179,8 +180,9 @@ impl Link {
     }
 
     /// Whether it was made to dial an owner at just these addresses.
-    pub(crate) fn dials(&self, addresses: &Arc<[String]>) -> bool {
-        matches!(&self.origin, Origin::DialedOwner(dialed) if dialed == addresses)
+    pub(crate) fn dials(&self, addresses: &Named) -> bool {
+        let policy = &self.core.settings.dial_policy;
+        matches!(&self.origin, Origin::DialedOwner(dialed) if policy.is_same(dialed, addresses))
     }
 
     pub(crate) fn is_inbound(&self) -> bool {
@@ -192,13 +194,19 @@ impl Link {
         self.peer.get().map(|(node, _)| *node)
     }
 
-    pub(crate) fn set_peer(&self, node: NodeId, addresses: Arc<[String]>) {
+    pub(crate) fn set_peer(&self, node: NodeId, addresses: Named) {
         let _ = self.peer.set((node, addresses));
+    }
+
+    /// Named that the peer named.
+    pub(crate) fn named(&self, list: Vec<String>) -> Named {
+        // Before it is known who it is, it names nothing.
+        self.peer.get().map_or_else(Named::none, |(_, own)| Named { list: list.into(), by: own.by.clone() })
     }
 
     /// The handle of a new entry for an object of the peer.
     pub(crate) fn new_import(self: &Arc<Self>, object: ObjectId) -> (Arc<Import>, Weak<Import>) {
-        let (owner, addresses) = self.peer.get().cloned().unwrap_or_else(|| (self.core.id, [].into()));
+        let (owner, addresses) = self.peer.get().cloned().unwrap_or_else(|| (self.core.id, Named::none()));
         let import = Import::new(&self.core, owner, object, addresses, Way::Link(self.clone()));
         let weak = Arc::downgrade(&import);
         (import, weak)

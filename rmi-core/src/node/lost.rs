@@ -7,6 +7,7 @@ use crate::id::ObjectId;
 use crate::node::clock;
 use crate::node::core::{Cause, Core};
 use crate::node::import::{Import, Way};
+use crate::node::introducer::Named;
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
 use crate::session::{Lost, Phase};
@@ -130,12 +131,14 @@ impl Core {
             }
             *way = Way::Lost;
             // Another introducer may have named better addresses than those that were tried for all.
-            let tried = !matches!(&link.origin, Origin::DialedOwner(tried) if *tried != import.addresses);
+            let tried = !matches!(link.origin, Origin::DialedOwner(_)) || link.dials(&import.addresses);
             let definite = definite && tried;
             if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
                 continue;
             }
-            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), Cause::Lost) {
+            // What never answered counts among the dials of whoever named it.
+            let cause = if link.peer().is_some() { Cause::Lost } else { Cause::Introduced };
+            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), cause) {
                 owed = back;
             }
         }
@@ -169,10 +172,9 @@ impl Core {
         self: &Arc<Self>,
         owner: crate::id::NodeId,
         object: ObjectId,
-        addresses: Vec<String>,
+        addresses: Named,
         debt: Debt,
     ) -> Arc<Import> {
-        let addresses: Arc<[String]> = addresses.into();
         let mut holding = self.link_holding(owner, object);
         while let Some(link) =
             holding.take().or_else(|| self.link_to(owner, &addresses, Cause::Introduced).ok())
@@ -188,7 +190,7 @@ impl Core {
                 return import;
             }
         }
-        // The owner is definitely unreachable; calls say so.
+        // The owner is definitely unreachable, which calls say, or enough are being dialed.
         self.pay(vec![debt]);
         Import::new(self, owner, object, addresses, Way::Lost)
     }

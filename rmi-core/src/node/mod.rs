@@ -10,6 +10,7 @@
 //! * Lock order: an import's way, then the table of links, then one session. Never two sessions.
 //! * Every task belongs to the node or to a link, and ends with it.
 //! * Clocks are read in `clock` alone.
+//! * What a peer named is dialed by `dial::to_owner` alone, as `policy` permits; the addresses say who named them (`introducer`).
 
 mod backoff;
 mod builder;
@@ -23,16 +24,20 @@ mod exports;
 mod handle;
 mod handshake;
 mod import;
+mod introducer;
 mod link;
 mod listen;
 mod live;
 mod lost;
 mod peer;
+mod policy;
 mod pump;
+mod reached;
 mod resume;
 mod stats;
 
 pub use builder::Builder;
 pub use handle::Node;
 pub use peer::Peer;
+pub use policy::DialRequest;
 pub use stats::{NodeStats, SessionStats};

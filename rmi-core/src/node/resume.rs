@@ -12,6 +12,7 @@ use crate::node::core::Core;
 use crate::node::dial::connect;
 use crate::node::handshake::{Connection, NoSession, broken, encoded, random_token};
 use crate::node::link::{Link, Reason};
+use crate::node::reached::Place;
 use crate::session::{Time, Timeout};
 use crate::transport::Stream;
 use crate::wire::{Frame, PREFACE, Resume};
@@ -22,8 +23,8 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// How a broken connection comes back.
 #[derive(Debug)]
 pub(crate) enum Return {
-    /// This side dials the node, at these addresses: the one that answered first.
-    Dial(NodeId, Vec<String>),
+    /// This side dials the node, at these places: the one where it answered first.
+    Dial(NodeId, Vec<Place>),
     /// The other side does, if it can.
     Wait,
 }
@@ -72,14 +73,14 @@ fn until(link: &Link) -> Option<Time> {
     if given_up { None } else { link.look(|session| session.next_timeout()) }
 }
 
-async fn redial(link: &Arc<Link>, node: NodeId, route: &[String], lost: &str) -> Result<Connection, Reason> {
+async fn redial(link: &Arc<Link>, node: NodeId, route: &[Place], lost: &str) -> Result<Connection, Reason> {
     let mut backoff = Backoff::new();
     let mut last = String::new();
     while let Some(until) = until(link) {
         let mut others = 0;
-        for address in route {
-            let left = until.since(clock::now());
-            match attempt(link, node, address, left).await {
+        for place in route {
+            let (address, left) = (&place.0, until.since(clock::now()));
+            match attempt(link, node, place, left).await {
                 Ok(connection) => return Ok(connection),
                 Err(Failed::Ended(reason)) => return Err(reason),
                 Err(Failed::OtherNode(text)) => {
@@ -108,13 +109,9 @@ enum Failed {
     Again(String),
 }
 
-async fn attempt(link: &Link, node: NodeId, address: &str, left: Duration) -> Result<Connection, Failed> {
+async fn attempt(link: &Link, node: NodeId, place: &Place, left: Duration) -> Result<Connection, Failed> {
     let again = |text| Err(Failed::Again(text));
-    let address = match address.parse() {
-        Ok(address) => address,
-        Err(reason) => return again(reason),
-    };
-    let stream = match connect(&address, left.min(ATTEMPT)).await {
+    let stream = match connect(link, Some(node), place, left.min(ATTEMPT)).await {
         Ok(stream) => stream,
         Err(failed) => return again(failed.reason),
     };
@@ -127,7 +124,7 @@ async fn attempt(link: &Link, node: NodeId, address: &str, left: Duration) -> Re
 
 /// Asks for the session on a new connection.
 async fn ask(link: &Link, node: NodeId, stream: Stream) -> Result<Connection, Failed> {
-    let Stream { reader, writer } = stream;
+    let Stream { reader, writer, .. } = stream;
     let mut connection = Connection { reader, writer, buffer: BytesMut::new() };
     let Some(resume) = link.with_quietly(|session| session.resume(clock::now())) else {
         return Err(Failed::Ended(Reason::Expired));

@@ -14,7 +14,8 @@ pub const MIN_LEASE_MS: u64 = 100;
 /// The part of this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// This side dialed; the node that is meant, if one is.
+    /// This side dialed; the node that is meant, if one is. It is compared with the one that answers. Hello does not say it: who named
+    /// it would choose bytes that this node sends to a place that it also chose (2.4).
     Dial(Option<NodeId>),
     /// This side accepted.
     Accept,
@@ -101,15 +102,13 @@ impl Handshake {
     /// What this side says first.
     pub fn start(&mut self, now: Time) -> Option<Frame> {
         self.sent = now;
-        let expect = match self.role {
-            Role::Accept => return None,
-            Role::Dial(expect) => expect,
-            Role::Attach => None,
-        };
+        if self.role == Role::Accept {
+            return None;
+        }
         Some(Frame::Hello(Hello {
             versions: (VERSION, VERSION),
             node: self.me.node,
-            expect,
+            expect: None,
             symmetric: self.role == Role::Attach,
             lease_ms: millis(self.me.lease),
             limits: self.me.limits,

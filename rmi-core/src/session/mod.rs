@@ -38,7 +38,7 @@ pub use assembly::{Assembly, FragmentError};
 pub use calls::LostCall;
 pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
 pub use incoming::{Arrived, Event, Head, Verdict};
-pub use locality::Locality;
+pub use locality::{Locality, is_localhost};
 pub use message::{Failure, Message, OutReference, Output, Outward};
 pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
