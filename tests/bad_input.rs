@@ -210,6 +210,7 @@ fn call(call: u64, object: ObjectId, interface: &str, method: &str) -> Frame {
         call,
         target: Target::Object(object),
         method: MethodId::of(interface, method),
+        left_ms: None,
         unsupported: None,
         table: Table::default(),
         size: 1,

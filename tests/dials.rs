@@ -64,7 +64,16 @@ impl Hostile {
         let method = MethodId::of("rmi.Shelf", method);
         let (call, size) = (self.calls, chunk.len() as u64);
         self.raw
-            .send(&Frame::Call(Call { call, target, method, unsupported: None, table, size, chunk }))
+            .send(&Frame::Call(Call {
+                call,
+                target,
+                method,
+                unsupported: None,
+                left_ms: None,
+                table,
+                size,
+                chunk,
+            }))
             .await;
         reply(&mut self.raw).await
     }

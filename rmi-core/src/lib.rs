@@ -16,7 +16,7 @@ pub mod wire;
 
 pub use error::{RemoteError, StartError};
 pub use id::{NodeId, ObjectId};
-pub use invoke::{AnyProxy, Interface, InterfaceDescription, Proxy, Reference};
+pub use invoke::{AnyProxy, Interface, InterfaceDescription, Proxy, Reference, with_timeout};
 pub use node::{Builder, DialRequest, Node, NodeStats, Peer, SessionStats};
 pub use wire::Limits;
 

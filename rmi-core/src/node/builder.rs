@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) max_sessions: usize,
     pub(crate) dial_policy: DialPolicy,
+    pub(crate) call_timeout: Option<Duration>,
 }
 
 /// Configures a [`Node`]. Made by [`Node::builder`]; every setting has a default.
@@ -49,6 +50,7 @@ impl Builder {
                 limits: Limits::default(),
                 max_sessions: 1024,
                 dial_policy: DialPolicy::default(),
+                call_timeout: None,
             },
         }
     }
@@ -78,7 +80,7 @@ impl Builder {
     }
 
     /// How long a call may wait for a connection to be made, 10 s by default, at most the lease. Where it is certain that
-    /// nobody answers, calls fail at once.
+    /// nobody answers, calls fail at once; those of `#[idempotent]` methods that have no limit are tried again for so long.
     pub fn reconnect_window(mut self, window: Duration) -> Self {
         self.settings.reconnect_window = window;
         self
@@ -132,6 +134,14 @@ impl Builder {
     /// ```
     pub fn dial_policy(mut self, policy: impl Fn(&DialRequest<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.settings.dial_policy = DialPolicy::of_user(policy);
+        self
+    }
+
+    /// How long calls of this node to others may take for which nothing else is said, neither by
+    /// [`Proxy::with_timeout`](crate::Proxy::with_timeout) nor by the [scope](crate::with_timeout) in which they are made. Without it there
+    /// is no limit: such a call waits as long as the session with the owner lasts. Calls of local objects are not limited by it.
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.settings.call_timeout = Some(limit);
         self
     }
 

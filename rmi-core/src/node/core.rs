@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep};
+use tokio_util::task::TaskTracker;
 
 use crate::error::RemoteError;
 use crate::gc::{Debt, SessionKey};
@@ -40,6 +42,8 @@ pub(crate) struct Core {
     next_key: AtomicU64,
     pub(crate) runtime: Handle,
     tasks: Mutex<JoinSet<()>>,
+    /// Calls of servants; links know how to end them.
+    pub(crate) calls: TaskTracker,
     /// No new work is accepted.
     pub(crate) draining: AtomicBool,
     /// What is said to peers once the node is leaving.
@@ -102,6 +106,7 @@ impl Core {
             next_key: AtomicU64::new(1),
             runtime,
             tasks: Mutex::default(),
+            calls: TaskTracker::new(),
             draining: AtomicBool::new(false),
             leaving: OnceLock::new(),
             stop: watch::Sender::new(false),
@@ -135,22 +140,19 @@ impl Core {
         });
     }
 
-    /// Runs a call of a servant; it ends with the link.
-    pub(crate) fn spawn_call(&self, link: &Link, call: impl Future<Output = ()> + Send + 'static) {
-        let mut running = link.running.lock();
-        while running.try_join_next().is_some() {}
-        running.spawn_on(call, &self.runtime);
-        // The link may have ended while the call was being started.
-        if link.look(|session| session.phase() == Phase::Ended) {
-            running.abort_all();
-        }
-    }
-
-    /// Ends all tasks, and returns them to be waited for.
-    pub(crate) fn take_tasks(&self) -> JoinSet<()> {
+    /// Ends all tasks, and waits for them. Calls of servants have been told to end.
+    pub(crate) async fn end_tasks(&self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.abort_all();
-        tasks
+        while tasks.join_next().await.is_some() {}
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    /// A timer for whoever calls, who may be on a thread without a runtime.
+    pub(crate) fn sleep_until(&self, deadline: Instant) -> Sleep {
+        let _context = self.runtime.enter();
+        tokio::time::sleep_until(deadline)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

@@ -82,8 +82,7 @@ async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
         // One that has lapsed was closed before, for another reason.
         link.finish();
     }
-    let mut tasks = core.take_tasks();
-    while tasks.join_next().await.is_some() {}
+    core.end_tasks().await;
 }
 
 impl Node {

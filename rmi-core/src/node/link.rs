@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 
 use crate::error::RemoteError;
 use crate::gc::SessionKey;
 use crate::id::{NodeId, ObjectId};
+use crate::invoke::GiveUp;
 use crate::node::clock;
 use crate::node::core::Core;
 use crate::node::discard::discard;
@@ -17,6 +17,7 @@ use crate::node::import::{Import, Way};
 use crate::node::introducer::Named;
 use crate::node::live::{Caller, Live};
 use crate::node::resume::Handover;
+use crate::node::running::Running;
 use crate::session::{Failure, Session};
 
 pub(crate) struct Link {
@@ -26,8 +27,8 @@ pub(crate) struct Link {
     pub(crate) target: String,
     pub(crate) origin: Origin,
     session: Mutex<Session<Live>>,
-    /// Import handles that were dropped. `Drop` only queues; the writer sends.
-    dropped: Mutex<Vec<ObjectId>>,
+    /// Import handles that were dropped, and calls that were given up. `Drop` only queues; the writer sends.
+    dropped: Mutex<Dropped>,
     /// A call waits for the owner to be dialed: no pause before another attempt.
     pub(crate) hurry: Notify,
     /// There may be output, or an earlier timeout.
@@ -40,8 +41,15 @@ pub(crate) struct Link {
     peer: OnceLock<(NodeId, Named)>,
     /// How far it is.
     pub(crate) stage: watch::Sender<Stage>,
-    /// Servants' calls of this peer that are not finished.
-    pub(crate) running: Mutex<JoinSet<()>>,
+    /// Calls of this peer that have a task.
+    pub(crate) running: Running,
+}
+
+/// What is told to the session by whoever works on it next.
+#[derive(Debug, Default)]
+struct Dropped {
+    imports: Vec<ObjectId>,
+    calls: Vec<u64>,
 }
 
 /// How a link came to be. Only what this node dialed is a way to an owner; whatever else claims to be somebody is believed
@@ -124,7 +132,7 @@ impl Link {
             handed: Notify::new(),
             peer: OnceLock::new(),
             stage: watch::Sender::new(Stage::Opening),
-            running: Mutex::default(),
+            running: Running::default(),
         })
     }
 
@@ -150,6 +158,7 @@ impl Link {
         };
         discard(garbage.objects);
         drop(garbage.pins);
+        drop(garbage.callers);
         for (caller, failure) in failures {
             let error = self.failure(failure, &caller);
             caller.fail(error);
@@ -214,16 +223,20 @@ impl Link {
 
     /// The last clone of an import's handle was dropped.
     pub(crate) fn import_dropped(&self, object: ObjectId) {
-        self.dropped.lock().push(object);
+        self.dropped.lock().imports.push(object);
         self.wake.notify_one();
     }
 
-    /// Hands dropped imports to the session.
+    /// Hands dropped imports and calls that were given up to the session.
     pub(crate) fn collect_dropped(&self) {
-        let dropped = std::mem::take(&mut *self.dropped.lock());
-        if !dropped.is_empty() {
+        let Dropped { imports, calls } = std::mem::take(&mut *self.dropped.lock());
+        if !imports.is_empty() || !calls.is_empty() {
             let mut session = self.session.lock();
-            for object in dropped {
+            // First what may have kept an import.
+            for call in calls {
+                session.cancel(call);
+            }
+            for object in imports {
                 session.dropped(object);
             }
         }
@@ -309,6 +322,28 @@ impl Link {
         match reached.as_deref() {
             Ok(Stage::Closed(reason)) => reason.clone(),
             _ => Reason::Stopped,
+        }
+    }
+}
+
+impl GiveUp for Link {
+    fn give_up(self: Arc<Self>, call: u64) {
+        let first = {
+            let mut dropped = self.dropped.lock();
+            dropped.calls.push(call);
+            dropped.calls.len() == 1
+        };
+        self.wake.notify_one();
+        // Before there is a connection, there is no writer. What waits for one may keep references for as long.
+        if first && matches!(*self.stage.borrow(), Stage::Opening) {
+            let core = self.core.clone();
+            core.calls.spawn_on(
+                async move {
+                    self.collect_dropped();
+                    self.with(|_| ());
+                },
+                &core.runtime,
+            );
         }
     }
 }

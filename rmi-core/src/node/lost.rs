@@ -78,8 +78,8 @@ impl Link {
         }
         let counters = self.look(|session| session.counters());
         self.core.served.lock().ended(self.peer(), counters.calls_served);
-        // Nobody can want the results any more. The futures are dropped by the runtime, not here.
-        self.running.lock().abort_all();
+        // Nobody can want the results any more.
+        self.running.abort_all();
     }
 
     fn lost(self: &Arc<Self>, lost: Lost<Live>, reason: &Reason) {

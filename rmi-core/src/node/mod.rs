@@ -20,6 +20,7 @@ mod dial;
 mod discard;
 mod dispatch;
 mod driver;
+mod execution;
 mod exports;
 mod handle;
 mod handshake;
@@ -34,6 +35,7 @@ mod policy;
 mod pump;
 mod reached;
 mod resume;
+mod running;
 mod stats;
 
 pub use builder::Builder;

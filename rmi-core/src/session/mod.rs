@@ -19,6 +19,7 @@
 
 mod assembly;
 mod calls;
+mod cancel;
 mod collection;
 mod handshake;
 mod incoming;
@@ -39,7 +40,7 @@ pub use calls::LostCall;
 pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
 pub use incoming::{Arrived, Event, Head, Verdict};
 pub use locality::{Locality, is_localhost};
-pub use message::{Failure, Message, OutReference, Output, Outward};
+pub use message::{Failure, Message, OutReference, Output, Outward, Unsent};
 pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;

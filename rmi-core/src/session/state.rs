@@ -84,11 +84,13 @@ pub struct Garbage<H: Handles> {
     pub objects: Vec<H::Object>,
     /// Pins.
     pub pins: Vec<H::Pin>,
+    /// Callers that do not wait any more.
+    pub callers: Vec<H::Caller>,
 }
 
 impl<H: Handles> Default for Garbage<H> {
     fn default() -> Self {
-        Self { objects: Vec::new(), pins: Vec::new() }
+        Self { objects: Vec::new(), pins: Vec::new(), callers: Vec::new() }
     }
 }
 
@@ -128,6 +130,8 @@ pub struct Session<H: Handles> {
     /// Whether Root frames may leave before Welcome (2.4).
     pub(super) eager: bool,
     pub(super) lease: Option<Lease>,
+    /// The latest time that was given to it.
+    pub(super) now: Time,
     pub(super) ring: Ring,
     pub(super) received: Received,
     pub(super) outgoing: Outgoing<H>,
@@ -173,6 +177,7 @@ impl<H: Handles> Session<H> {
             peer: None,
             eager,
             lease: None,
+            now: Time::default(),
             ring: Ring::default(),
             received: Received::default(),
             outgoing: Outgoing::default(),

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::codec::{Reader, TEXT_MAX, WireError, put_bytes, put_options, put_text, put_varint};
+use super::codec::{Reader, TEXT_MAX, WireError, put_bytes, put_no_options, put_text, put_varint};
 use super::framing::framed;
 use super::handshake::{Hello, Refused, Resume, Resumed, Welcome};
 use super::limits::Limits;
@@ -39,6 +39,7 @@ pub(super) mod kind {
     pub(in crate::wire) const MORE: u8 = 25;
     pub(in crate::wire) const ABORT: u8 = 26;
     pub(in crate::wire) const UNSUPPORTED: u8 = 27;
+    pub(in crate::wire) const CANCEL: u8 = 32;
 }
 
 /// One frame.
@@ -140,6 +141,11 @@ pub enum Frame {
         /// What was not known, for a person. The encoder cuts it at 1,024 bytes.
         text: String,
     },
+    /// The sender waits for the answer to a call no longer. The answer comes all the same.
+    Cancel {
+        /// The caller's number for it.
+        call: u64,
+    },
     /// A numbered frame of a kind that this version does not know; its body is dropped (PROTOCOL 3.4).
     Unknown {
         /// The kind, 16 to 127.
@@ -172,6 +178,7 @@ impl Frame {
             Self::More { .. } => kind::MORE,
             Self::Abort { .. } => kind::ABORT,
             Self::Unsupported { .. } => kind::UNSUPPORTED,
+            Self::Cancel { .. } => kind::CANCEL,
             Self::Unknown { kind } => *kind,
         }
     }
@@ -203,7 +210,7 @@ impl Frame {
             Self::Root { call, name, .. } => {
                 put_varint(out, *call);
                 put_bytes(out, name.as_bytes());
-                put_options(out);
+                put_no_options(out);
             }
             Self::Call(call) => call.encode(out),
             Self::Reply(reply) => reply.encode(out),
@@ -225,6 +232,7 @@ impl Frame {
                 put_varint(out, *frame);
                 put_text(out, text);
             }
+            Self::Cancel { call } => put_varint(out, *call),
         }
     }
 
@@ -264,6 +272,7 @@ impl Frame {
             kind::UNSUPPORTED => {
                 Self::Unsupported { frame: reader.varint()?, text: reader.string("a text", TEXT_MAX)? }
             }
+            kind::CANCEL => Self::Cancel { call: reader.varint()? },
             kind @ NUMBERED_MIN..=NUMBERED_MAX => {
                 reader.rest();
                 Self::Unknown { kind }

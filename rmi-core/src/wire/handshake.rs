@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 
 use super::codec::{
-    Reader, TEXT_MAX, WireError, put_addresses, put_bytes, put_options, put_text, put_varint,
+    Reader, TEXT_MAX, WireError, put_addresses, put_bytes, put_no_options, put_text, put_varint,
 };
 use super::limits::Limits;
 use crate::id::NodeId;
@@ -125,7 +125,7 @@ impl Hello {
         out.put_u64(self.host);
         out.put_u64(self.process);
         put_addresses(out, &self.addresses, ADDRESSES_MAX);
-        put_options(out);
+        put_no_options(out);
     }
 
     pub(super) fn decode(reader: &mut Reader) -> Result<Self, WireError> {
@@ -160,7 +160,7 @@ impl Welcome {
         out.put_u64(self.host);
         out.put_u64(self.process);
         put_addresses(out, &self.addresses, ADDRESSES_MAX);
-        put_options(out);
+        put_no_options(out);
     }
 
     pub(super) fn decode(reader: &mut Reader) -> Result<Self, WireError> {
