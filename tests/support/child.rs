@@ -71,7 +71,8 @@ impl Process {
         Self::of(&mut without_network(&[], role, address))
     }
 
-    fn of(command: &mut Command) -> Self {
+    /// A [`command`], or another one that ends in it.
+    pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
