@@ -55,6 +55,11 @@ pub enum Action {
     DeliverStale {
         session: SessionAt,
     },
+    /// The acceptor comes to a Resume on a connection that was given up.
+    ResumeLate {
+        session: SessionAt,
+        which: usize,
+    },
     Break {
         session: SessionAt,
     },
@@ -93,6 +98,9 @@ pub fn each(config: &Config, state: &State, yield_: &mut impl FnMut(Action, Kind
         }
         if !session.stale.is_empty() {
             yield_(Action::DeliverStale { session: at }, Kind::Progress);
+        }
+        for which in 0..session.late.len() {
+            yield_(Action::ResumeLate { session: at, which }, Kind::Choice);
         }
         let alive = session.nodes.iter().all(|node| !state.node(*node).down);
         let intact = alive && !session.has_ended() && config.is_fragile(session.nodes[0], session.nodes[1]);

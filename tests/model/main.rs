@@ -30,7 +30,7 @@ fn resumption() {
 
 #[test]
 fn resumption_twice() {
-    holds(scenario::resumption_twice(), &[Mark::Replayed, Mark::Fenced]);
+    holds(scenario::resumption_twice(), &[Mark::Replayed, Mark::Fenced, Mark::Late]);
 }
 
 #[test]

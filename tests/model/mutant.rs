@@ -45,6 +45,10 @@ pub enum Mutant {
     RingForgets,
     /// 8: the acceptor goes on reading the old connection after it took a Resume.
     NoFence,
+    /// 8: a token is of no use from the moment at which the next is given.
+    TokenReplacedAtOnce,
+    /// 8: who comes with the token before the last gets a new one, and the last is of no use.
+    TokenReissued,
     /// 8: a dialer that is told Expired goes on as a holder.
     ExpiredIgnored,
     /// 8: a dialer that gave up as a holder resumes all the same.
@@ -56,7 +60,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::NoPin,
         Self::EarlyUnpin,
         Self::NoDirty,
@@ -76,6 +80,8 @@ impl Mutant {
         Self::ReplaysAll,
         Self::RingForgets,
         Self::NoFence,
+        Self::TokenReplacedAtOnce,
+        Self::TokenReissued,
         Self::ExpiredIgnored,
         Self::ResumesAfterEnd,
         Self::CancelUnpins,
@@ -104,6 +110,7 @@ impl Mutant {
             Self::ReplaysAll => (resumption(), S4),
             Self::RingForgets => (resumption(), S4),
             Self::NoFence => (resumption(), S4),
+            Self::TokenReplacedAtOnce | Self::TokenReissued => (resumption_twice(), RESUMED),
             Self::ExpiredIgnored => (expiry(), S2),
             Self::ResumesAfterEnd => (expiry(), L1),
             Self::CancelUnpins => (hand_off_cancelled(), S5),

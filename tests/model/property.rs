@@ -23,10 +23,11 @@ pub const L1: &str = "L1: what nobody holds is collected";
 pub const L2: &str = "L2: listings of the dead go";
 pub const L3: &str = "L3: pins and entries go";
 pub const L4: &str = "L4: calls end";
+pub const RESUMED: &str = "a resume is refused only by who gave up";
 pub const HONEST: &str = "nobody honest breaks the protocol";
 
 /// All of them, with their names.
-pub const ALWAYS: [(&str, Condition); 10] = [
+pub const ALWAYS: [(&str, Condition); 11] = [
     (S1, s1),
     (S2, s2),
     (S3, s3),
@@ -36,6 +37,7 @@ pub const ALWAYS: [(&str, Condition); 10] = [
     (L2, l2),
     (L3, l3),
     (L4, l4),
+    (RESUMED, resumed),
     (HONEST, honest),
 ];
 
@@ -150,6 +152,11 @@ pub fn l3(_: &Collection, state: &State) -> bool {
 /// Calls are answered, given up, or fail with their session.
 pub fn l4(_: &Collection, state: &State) -> bool {
     !state.settled || state.ends().all(|(_, _, end)| end.calls.is_empty())
+}
+
+/// While neither side has given up, the dialer can come back, whatever was lost of earlier attempts.
+pub fn resumed(_: &Collection, state: &State) -> bool {
+    state.flaw != Some(Flaw::Refused)
 }
 
 pub fn honest(_: &Collection, state: &State) -> bool {

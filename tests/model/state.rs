@@ -45,6 +45,8 @@ pub enum Flaw {
     S2,
     /// A frame arrived that is not the next one.
     S4,
+    /// A Resume was refused by a side that has not given up.
+    Refused,
     /// An honest node did what the protocol calls an error.
     Protocol,
 }
@@ -90,6 +92,12 @@ pub struct Session {
     pub flight: [VecDeque<Packet>; 2],
     /// What the acceptor could still read from connections before this one.
     pub stale: VecDeque<Packet>,
+    /// Resumes on connections that the dialer gave up while it waited for the answer; the acceptor may come to them at any time.
+    pub late: Vec<Packet>,
+    /// The token that the dialer has.
+    pub token: u8,
+    /// The token that the acceptor gave last, and the one before as long as the dialer may not have received that.
+    pub issued: (u8, Option<u8>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,6 +120,8 @@ pub struct End {
     pub ring: VecDeque<(u64, Frame)>,
     /// How many frames were received.
     pub received: u64,
+    /// How many frames of this side the other said it had when the session was last resumed.
+    pub reported: u64,
     pub listing: Listing<()>,
     pub imports: Imports<u8>,
     pub pins: Pins<u8>,
@@ -154,8 +164,8 @@ pub enum Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Packet {
     Frame(u64, Frame),
-    Resume { received: u64 },
-    Resumed { received: u64 },
+    Resume { received: u64, token: u8 },
+    Resumed { received: u64, token: u8 },
     Expired,
 }
 
@@ -210,6 +220,7 @@ impl Default for End {
             last: 0,
             ring: VecDeque::new(),
             received: 0,
+            reported: 0,
             listing: Listing::default(),
             imports: Imports::default(),
             pins: Pins::default(),
@@ -242,11 +253,19 @@ impl Session {
             wire: Wire::Up,
             flight: [VecDeque::new(), VecDeque::new()],
             stale: VecDeque::new(),
+            late: Vec::new(),
+            token: 0,
+            issued: (0, None),
         }
     }
 
     pub fn side_of(&self, node: NodeAt) -> Option<usize> {
         self.nodes.iter().position(|it| *it == node)
+    }
+
+    /// Whether a Resume with this token is admitted.
+    pub fn admits(&self, token: u8) -> bool {
+        self.issued.0 == token || self.issued.1 == Some(token)
     }
 
     /// Whether a fault has ended either end.

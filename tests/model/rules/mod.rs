@@ -34,6 +34,8 @@ pub enum Mark {
     /// The new connection left frames of the old one behind.
     Fenced,
     Expired,
+    /// A Resume was taken whose connection was given up.
+    Late,
     /// An entry asked again in a new session.
     AskedAgain,
     /// An owner's end let listings go.
@@ -99,6 +101,7 @@ impl Turn<'_> {
             }
             Action::Deliver { to } => self.deliver(to),
             Action::DeliverStale { session } => self.deliver_stale(session),
+            Action::ResumeLate { session, which } => self.resume_late(session, which),
             Action::Break { session } => self.break_connection(session),
             Action::Redial { session } => self.redial(session),
             Action::HolderEnd { end } => self.give_up(end),

@@ -8,8 +8,8 @@ impl Turn<'_> {
     pub fn deliver(&mut self, to: EndAt) {
         match self.session(to.0).flight[to.1].pop_front() {
             Some(Packet::Frame(number, frame)) => self.receive(to, number, frame),
-            Some(Packet::Resume { received }) => self.resume(to.0, received),
-            Some(Packet::Resumed { received }) => self.resumed(to.0, received),
+            Some(Packet::Resume { received, token }) => self.resume(to.0, received, token),
+            Some(Packet::Resumed { received, token }) => self.resumed(to.0, received, token),
             Some(Packet::Expired) => self.expired(to.0),
             None => {}
         }
@@ -26,6 +26,10 @@ impl Turn<'_> {
         end.received += 1;
         if end.received != number {
             return self.flaw(Flaw::S4);
+        }
+        if at.1 == ACCEPTOR {
+            // The dialer sends frames only after it got the token.
+            self.session(at.0).issued.1 = None;
         }
         let node = self.node_of(at);
         match frame {
