@@ -35,6 +35,7 @@ pub enum Action {
     Abort {
         end: EndAt,
         first: u64,
+        call: u8,
     },
     DropRoot {
         node: NodeAt,
@@ -148,9 +149,9 @@ fn of_end(config: &Config, state: &State, at: EndAt, yield_: &mut impl FnMut(Act
                 }
             }
         }
-        for &first in &end.unfinished {
+        for &(first, call) in &end.unfinished {
             yield_(Action::Finish { end: at, first }, Kind::Progress);
-            yield_(Action::Abort { end: at, first }, Kind::Choice);
+            yield_(Action::Abort { end: at, first, call }, Kind::Choice);
         }
         if state.left.cancels > 0 {
             for &call in end.calls.keys() {

@@ -11,6 +11,7 @@
 #![expect(clippy::panic, reason = "a test")]
 
 mod action;
+mod circle;
 mod config;
 mod model;
 mod mutant;
@@ -94,9 +95,60 @@ fn hand_off_bye() {
 }
 
 #[test]
+fn every_run_ends() {
+    for config in
+        [scenario::expiry(), scenario::calls(), scenario::hand_off_any_expired(), scenario::hand_off_bye()]
+    {
+        let name = config.name;
+        assert!(!circle::has_circle(config), "{name}: a run may go on for ever");
+    }
+}
+
+#[test]
 fn every_mutant_is_caught() {
     for mutant in Mutant::ALL {
         let (config, property) = mutant.trial();
         fails(config.with(mutant), property);
+    }
+}
+
+#[test]
+fn large_resumption() {
+    large(scenario::large_resumption());
+}
+
+#[test]
+fn large_crossed() {
+    large(scenario::large_crossed());
+}
+
+#[test]
+fn large_calls() {
+    large(scenario::large_calls());
+}
+
+#[test]
+fn large_hand_off() {
+    large(scenario::large_hand_off());
+}
+
+#[test]
+fn large_hand_off_resumed() {
+    large(scenario::large_hand_off_resumed());
+}
+
+#[test]
+fn large_hand_off_expired() {
+    large(scenario::large_hand_off_expired());
+}
+
+#[test]
+fn large_hand_off_crash() {
+    large(scenario::large_hand_off_crash());
+}
+
+fn large(config: config::Config) {
+    if std::env::var_os("RMI_MODEL_LARGE").is_some() {
+        holds(config, &[]);
     }
 }

@@ -8,9 +8,11 @@
 
 use std::collections::BTreeSet;
 
+use rmi_core::internal::gc::Debt;
+
 use crate::config::NodeAt;
 use crate::model::Collection;
-use crate::state::{End, EndAt, Flaw, Frame, Life, Ref, State, Way, id};
+use crate::state::{End, EndAt, Flaw, Frame, Handle, Life, Ref, State, Way, id};
 
 pub type Condition = fn(&Collection, &State) -> bool;
 
@@ -52,61 +54,51 @@ pub fn s1(_: &Collection, state: &State) -> bool {
 pub fn s2(model: &Collection, state: &State) -> bool {
     let gone = |object: u8| state.collected[usize::from(object)] && !is_owner_down(model, state, object);
     let confirmed = |end: &End, object: u8| end.is_open() && end.imports.confirmed(id(object)) == Some(true);
-    let objects = || 0..state.collected.len() as u8;
-    let lost = state.ends().any(|(_, _, end)| objects().any(|object| gone(object) && confirmed(end, object)));
-    let held = || state.nodes.iter().flat_map(|node| node.handles.values()).any(|it| gone(it.object));
+    let lost =
+        state.ends().any(|(_, _, end)| objects(state).any(|object| gone(object) && confirmed(end, object)));
+    let held = || handles(state).any(|(_, _, it)| gone(it.object));
     let under_way = || in_flight(state).any(|(_, reference)| gone(reference.object));
     state.flaw != Some(Flaw::S2) && !lost && (!state.is_faultless() || !(held() || under_way()))
 }
 
-/// Without faults: every handle and every reference under way is listed, with no Clean on its way that will be obeyed, or is pinned
-/// by a holder of which the same is true.
-pub fn s3(model: &Collection, state: &State) -> bool {
+/// Without faults: every handle and every reference under way is listed, with no Clean on its way that will be obeyed, or is
+/// pinned by a holder of which the same is true.
+pub fn s3(_: &Collection, state: &State) -> bool {
     if !state.is_faultless() {
         return true;
     }
-    let mut safe: BTreeSet<(NodeAt, u8)> = BTreeSet::new();
-    for (at, node) in (0..).zip(&state.nodes) {
-        let listed = node.handles.iter().filter(|(_, it)| is_listed(state, at, it.way, it.object));
-        safe.extend(listed.map(|(handle, _)| (at, *handle)));
-    }
-    // Pins of what is safe make safe, until nothing is added.
+    let safe = safe(state);
+    let mut handles = handles(state);
+    let arrives = |(from, reference): (EndAt, Ref)| match reference.transfer {
+        0 => is_listed(state, (from.0, 1 - from.1), reference.object),
+        transfer => is_pinned_by(state, from, transfer, &safe),
+    };
+    handles.all(|(node, name, _)| safe.contains(&(node, name))) && in_flight(state).all(arrives)
+}
+
+/// The handles that are listed, those whose debts are pinned by them, and so on.
+fn safe(state: &State) -> BTreeSet<(NodeAt, u8)> {
+    let listed = |it: &Handle, node| entry(state, node, it).is_some_and(|at| is_listed(state, at, it.object));
+    let mut safe: BTreeSet<_> = handles(state)
+        .filter(|(node, _, it)| listed(it, *node))
+        .map(|(node, name, _)| (node, name))
+        .collect();
     loop {
         let before = safe.len();
-        for (at, node) in (0..).zip(&state.nodes) {
-            for (handle, it) in &node.handles {
-                let Way::Session(session) = it.way else { continue };
-                let Some(side) = state.session(session).side_of(at) else { continue };
-                let debts = state.end((session, side)).imports.owed(id(it.object));
-                let pinned = |debt: &&rmi_core::internal::gc::Debt| {
-                    let there = state.session(debt.session as u8).side_of(at).map(|side| 1 - side);
-                    there.is_some_and(|side| {
-                        is_pinned_by(state, (debt.session as u8, side), debt.transfer, &safe)
-                    })
-                };
-                if debts.iter().any(|debt| pinned(&debt)) {
-                    safe.insert((at, *handle));
-                }
+        for (node, name, it) in handles(state) {
+            let Some(at) = entry(state, node, it) else { continue };
+            let pinned = state.end(at).imports.owed(id(it.object)).iter().any(|debt| {
+                let introducer = introducer(state, node, debt);
+                introducer.is_some_and(|from| is_pinned_by(state, from, debt.transfer, &safe))
+            });
+            if pinned {
+                safe.insert((node, name));
             }
         }
         if safe.len() == before {
-            break;
+            return safe;
         }
     }
-    let handles = state
-        .nodes
-        .iter()
-        .zip(0..)
-        .all(|(node, at)| node.handles.keys().all(|handle| safe.contains(&(at, *handle))));
-    handles
-        && in_flight(state).all(|(from, reference)| match reference.transfer {
-            0 => {
-                let Some(node) = Some(state.session(from.0).nodes[1 - from.1]) else { return false };
-                model.config.owner(reference.object) != node
-                    && is_listed(state, node, Way::Session(from.0), reference.object)
-            }
-            transfer => is_pinned_by(state, from, transfer, &safe),
-        })
 }
 
 /// Each frame that is delivered is the next one.
@@ -122,10 +114,10 @@ pub fn s5(_: &Collection, state: &State) -> bool {
     };
     let under_way = in_flight(state).all(|(from, it)| it.transfer == 0 || pinned(from, it.transfer));
     let owed = state.ends().all(|(_, node, end)| {
-        (0..state.collected.len() as u8).flat_map(|object| end.imports.owed(id(object))).all(|debt| {
-            let session = debt.session as u8;
-            let Some(side) = state.session(session).side_of(node) else { return false };
-            !state.end((session, side)).is_open() || pinned((session, 1 - side), debt.transfer)
+        let mut debts = objects(state).flat_map(|object| end.imports.owed(id(object)));
+        debts.all(|debt| {
+            let Some(from) = introducer(state, node, debt) else { return false };
+            !state.end((from.0, 1 - from.1)).is_open() || pinned(from, debt.transfer)
         })
     });
     under_way && owed
@@ -134,7 +126,7 @@ pub fn s5(_: &Collection, state: &State) -> bool {
 /// Nothing held anywhere: collected.
 pub fn l1(model: &Collection, state: &State) -> bool {
     let done = |object: u8| state.collected[usize::from(object)] || is_owner_down(model, state, object);
-    !state.settled || (0..state.collected.len() as u8).all(done)
+    !state.settled || objects(state).all(done)
 }
 
 /// What a node that is down had listed and pinned is let go of.
@@ -176,14 +168,33 @@ fn in_flight(state: &State) -> impl Iterator<Item = (EndAt, Ref)> {
     })
 }
 
-/// Listed for a holder's session, and no Clean is on its way that the owner will obey.
-fn is_listed(state: &State, holder: NodeAt, way: Way, object: u8) -> bool {
-    let Way::Session(session) = way else { return false };
-    let Some(side) = state.session(session).side_of(holder) else { return false };
-    let owner = state.end((session, 1 - side));
-    let Some(listed) = owner.listing.frame(id(object)) else { return false };
-    let cleans = |(_, frame): &(u64, Frame)| matches!(frame, Frame::Clean { object: it, upto } if *it == object && listed <= *upto);
-    !state.end((session, side)).ring.iter().any(cleans)
+fn objects(state: &State) -> impl Iterator<Item = u8> {
+    0..state.collected.len() as u8
+}
+
+/// Every handle, with its node and name.
+fn handles(state: &State) -> impl Iterator<Item = (NodeAt, u8, &Handle)> {
+    let nodes = (0..).zip(&state.nodes);
+    nodes.flat_map(|(at, node)| node.handles.iter().map(move |(name, handle)| (at, *name, handle)))
+}
+
+/// The end in which a handle has its entry.
+fn entry(state: &State, node: NodeAt, handle: &Handle) -> Option<EndAt> {
+    let Way::Session(session) = handle.way else { return None };
+    state.session(session).side_of(node).map(|side| (session, side))
+}
+
+/// The end that passed on what `node` owes for.
+fn introducer(state: &State, node: NodeAt, debt: &Debt) -> Option<EndAt> {
+    let session = debt.session as u8;
+    state.session(session).side_of(node).map(|side| (session, 1 - side))
+}
+
+/// Listed for the holder at this end, and no Clean is on its way that the owner will obey.
+fn is_listed(state: &State, (session, side): EndAt, object: u8) -> bool {
+    let Some(listed) = state.end((session, 1 - side)).listing.frame(id(object)) else { return false };
+    let cleans = |frame: &Frame| matches!(frame, Frame::Clean { object: it, upto } if *it == object && listed <= *upto);
+    !state.end((session, side)).ring.iter().any(|(_, frame)| cleans(frame))
 }
 
 fn is_pinned_by(state: &State, from: EndAt, transfer: u64, safe: &BTreeSet<(NodeAt, u8)>) -> bool {

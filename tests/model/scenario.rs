@@ -35,8 +35,8 @@ pub fn calls() -> Config {
 
 /// Messages in two frames.
 pub fn fragments() -> Config {
-    let budget = Budget { references: 3, fragments: 2, breaks: 1, ..NONE };
-    Config { budget, routes: vec![(O, X)], ..Config::two("fragments") }
+    let budget = Budget { references: 2, fragments: 2, breaks: 1, ends: 1, ..NONE };
+    Config { budget, routes: vec![(O, X)], replies: true, ..Config::two("fragments") }
 }
 
 /// Two objects, one of each node.
@@ -90,4 +90,43 @@ pub fn hand_off_bye() -> Config {
 /// From the owner to `X` and on to `Y`.
 pub fn forth() -> Vec<(NodeAt, NodeAt)> {
     vec![(O, X), (X, Y)]
+}
+
+/// Of more than a million states each.
+pub fn large_resumption() -> Config {
+    Config {
+        budget: Budget { references: 4, uses: 1, breaks: 3, ..NONE },
+        ..Config::two("resumption, large")
+    }
+}
+
+pub fn large_crossed() -> Config {
+    let budget = Budget { references: 3, breaks: 1, ends: 2, ..NONE };
+    Config { budget, sessions: vec![(X, O), (O, X)], ..Config::two("crossed sessions, large") }
+}
+
+pub fn large_calls() -> Config {
+    let budget = Budget { references: 2, uses: 1, cancels: 1, fragments: 1, breaks: 1, ends: 1, ..NONE };
+    Config { budget, replies: true, results: true, ..Config::two("calls, large") }
+}
+
+pub fn large_hand_off() -> Config {
+    Config { budget: Budget { references: 6, ..NONE }, ..Config::three("hand-off, large") }
+}
+
+pub fn large_hand_off_resumed() -> Config {
+    Config {
+        budget: Budget { references: 3, breaks: 2, ..NONE },
+        ..Config::three("hand-off, resumed, large")
+    }
+}
+
+pub fn large_hand_off_expired() -> Config {
+    let budget = Budget { references: 3, breaks: 2, ends: 1, ..NONE };
+    Config { budget, routes: forth(), ..Config::three("hand-off, expired, large") }
+}
+
+pub fn large_hand_off_crash() -> Config {
+    let budget = Budget { references: 3, breaks: 1, ends: 1, crashes: 1, ..NONE };
+    Config { budget, routes: forth(), mortal: vec![O, X, Y], ..Config::three("hand-off, crash, large") }
 }

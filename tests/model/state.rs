@@ -132,8 +132,8 @@ pub struct End {
     pub serving: BTreeMap<u8, Option<Held>>,
     /// Messages of the other side that are not complete.
     pub inbox: BTreeMap<u64, Begun>,
-    /// Messages of this side that are not complete.
-    pub unfinished: Vec<u64>,
+    /// Messages of this side that are not complete: first frame and call.
+    pub unfinished: Vec<(u64, u8)>,
     /// It was told Expired. Only a mutant lives on with that.
     pub expired: bool,
 }

@@ -3,6 +3,7 @@
 
 mod collection;
 mod ends;
+mod handles;
 mod receive;
 mod send;
 mod wire;
@@ -90,7 +91,7 @@ impl Turn<'_> {
             Action::Cancel { end, call } => self.cancel(end, call),
             Action::Answer { end, call, result } => self.answer(end, call, result),
             Action::Finish { end, first } => self.finish(end, first),
-            Action::Abort { end, first } => self.abort(end, first),
+            Action::Abort { end, first, call } => self.abort(end, first, call),
             Action::DropRoot { node, object } => {
                 self.node(node).roots[usize::from(object)] = false;
             }

@@ -35,7 +35,7 @@ impl Turn<'_> {
         let first = self.push(from, Frame::Call(call));
         self.listed(from, reference, first);
         if cut {
-            self.end(from).unfinished.push(first);
+            self.end(from).unfinished.push((first, call.call));
         }
     }
 
@@ -116,12 +116,14 @@ impl Turn<'_> {
     }
 
     pub fn finish(&mut self, end: EndAt, first: u64) {
-        self.end(end).unfinished.retain(|it| *it != first);
+        self.end(end).unfinished.retain(|it| it.0 != first);
         self.push(end, Frame::More { first });
     }
 
-    pub fn abort(&mut self, end: EndAt, first: u64) {
-        self.end(end).unfinished.retain(|it| *it != first);
+    /// The caller gave up while its call was leaving. Nobody answers it.
+    pub fn abort(&mut self, end: EndAt, first: u64, call: u8) {
+        self.end(end).unfinished.retain(|it| it.0 != first);
+        self.end(end).calls.remove(&call);
         self.push(end, Frame::Abort { first });
     }
 
