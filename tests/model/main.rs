@@ -13,6 +13,7 @@
 mod action;
 mod circle;
 mod config;
+mod lease;
 mod model;
 mod mutant;
 mod property;

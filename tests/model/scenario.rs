@@ -101,7 +101,7 @@ pub fn large_resumption() -> Config {
 }
 
 pub fn large_crossed() -> Config {
-    let budget = Budget { references: 3, breaks: 1, ends: 2, ..NONE };
+    let budget = Budget { references: 3, uses: 1, breaks: 1, ends: 2, ..NONE };
     Config { budget, sessions: vec![(X, O), (O, X)], ..Config::two("crossed sessions, large") }
 }
 
@@ -116,13 +116,13 @@ pub fn large_hand_off() -> Config {
 
 pub fn large_hand_off_resumed() -> Config {
     Config {
-        budget: Budget { references: 3, breaks: 2, ..NONE },
+        budget: Budget { references: 3, uses: 1, breaks: 2, ..NONE },
         ..Config::three("hand-off, resumed, large")
     }
 }
 
 pub fn large_hand_off_expired() -> Config {
-    let budget = Budget { references: 3, breaks: 2, ends: 1, ..NONE };
+    let budget = Budget { references: 3, uses: 1, breaks: 1, ends: 2, ..NONE };
     Config { budget, routes: forth(), ..Config::three("hand-off, expired, large") }
 }
 
