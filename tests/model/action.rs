@@ -3,7 +3,7 @@
 
 use crate::config::{Config, NodeAt};
 use crate::mutant::Mutant;
-use crate::state::{ACCEPTOR, DIALER, EndAt, Held, Life, SessionAt, State, Way, Wire};
+use crate::state::{ACCEPTOR, DIALER, EndAt, Handle, Held, Life, SessionAt, State, Way, Wire};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -189,7 +189,7 @@ fn what_to_pass<'a>(config: &'a Config, state: &'a State, from: EndAt) -> impl I
     let node = state.node(route.0);
     let open = config.routes.contains(&route);
     let own = (0..).zip(&node.roots).filter(|(_, held)| **held).map(|(object, _)| Held::Own(object));
-    let passable = |(_, handle): &(&u8, &crate::state::Handle)| handle.held && handle.way != Way::Gone;
+    let passable = |(_, handle): &(&u8, &Handle)| handle.held && handle.way != Way::Gone;
     let imports = node.handles.iter().filter(passable).map(|(handle, _)| Held::Import(*handle));
     own.chain(imports).filter(move |_| open)
 }

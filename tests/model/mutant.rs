@@ -45,6 +45,8 @@ pub enum Mutant {
     RingForgets,
     /// 8: the acceptor goes on reading the old connection after it took a Resume.
     NoFence,
+    /// 8: the dialer goes on reading the old connection after it said how much it has received.
+    ReadsOn,
     /// 8: a token is of no use from the moment at which the next is given.
     TokenReplacedAtOnce,
     /// 8: who comes with the token before the last gets a new one, and the last is of no use.
@@ -60,7 +62,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NoPin,
         Self::EarlyUnpin,
         Self::NoDirty,
@@ -80,6 +82,7 @@ impl Mutant {
         Self::ReplaysAll,
         Self::RingForgets,
         Self::NoFence,
+        Self::ReadsOn,
         Self::TokenReplacedAtOnce,
         Self::TokenReissued,
         Self::ExpiredIgnored,
@@ -109,7 +112,7 @@ impl Mutant {
             Self::EndsWithConnection => (resumption(), S5),
             Self::ReplaysAll => (resumption(), S4),
             Self::RingForgets => (resumption(), S4),
-            Self::NoFence => (resumption(), S4),
+            Self::NoFence | Self::ReadsOn => (resumption(), S4),
             Self::TokenReplacedAtOnce | Self::TokenReissued => (resumption_twice(), RESUMED),
             Self::ExpiredIgnored => (expiry(), S2),
             Self::ResumesAfterEnd => (expiry(), L1),

@@ -31,12 +31,15 @@ impl Turn<'_> {
 
     /// The dialer stops its reader and dials again. The acceptor can still read what was in flight.
     pub fn redial(&mut self, at: SessionAt) {
+        let reads_on = self.config.is(Mutant::ReadsOn);
         let session = self.session(at);
         // Only a mutant gets here otherwise.
         session.ends[DIALER].life = Life::Open;
         let left_behind = std::mem::take(&mut session.flight[ACCEPTOR]);
         session.stale.extend(left_behind);
-        session.flight[DIALER].clear();
+        if !reads_on {
+            session.flight[DIALER].clear();
+        }
         let (received, token) = (session.ends[DIALER].received, session.token);
         session.flight[ACCEPTOR].push_back(Packet::Resume { received, token });
         session.wire = Wire::Resuming;
