@@ -6,6 +6,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::action::{Action, each};
 use crate::config::Config;
+use crate::mutant::Mutant;
 use crate::property::ALWAYS;
 use crate::rules::{Mark, Marks, step};
 use crate::state::{Node, Session, State};
@@ -57,7 +58,7 @@ impl Collection {
 }
 
 /// Explores all states of a configuration: every invariant holds, and it reaches what it is for.
-pub fn holds(config: Config, must_reach: &[Mark]) -> usize {
+pub fn holds(config: Config, must_reach: &[Mark]) {
     let name = config.name;
     let model = Collection::new(config);
     let marks = model.marks.clone();
@@ -70,14 +71,13 @@ pub fn holds(config: Config, must_reach: &[Mark]) -> usize {
     println!("{name}: {states} states, {} steps, {} deep", checker.state_count(), checker.max_depth());
     let missing: Vec<_> = must_reach.iter().filter(|mark| !marks.has(**mark)).collect();
     assert!(missing.is_empty(), "{name} does not reach {missing:?}");
-    states
 }
 
 /// Explores until the invariant fails that a mutant breaks.
-pub fn fails(config: Config, property: &'static str) {
-    let (name, mutant) = (config.name, config.mutant);
+pub fn fails(config: Config, mutant: Mutant, property: &'static str) {
+    let name = config.name;
     let until = HasDiscoveries::AllOf([property].into());
-    let checker = Collection::new(config).checker().finish_when(until).spawn_bfs().join();
+    let checker = Collection::new(config.with(mutant)).checker().finish_when(until).spawn_bfs().join();
     let states = checker.unique_state_count();
     let Some(path) = checker.discovery(property) else {
         panic!(

@@ -1,4 +1,4 @@
-//! The configurations that `cargo test` explores, each for something. `large` ones are for patience.
+//! What is explored, each configuration for something. The large ones have more than a million states each.
 
 use crate::config::{Budget, Config, NodeAt, O, X, Y};
 
@@ -92,7 +92,6 @@ pub fn forth() -> Vec<(NodeAt, NodeAt)> {
     vec![(O, X), (X, Y)]
 }
 
-/// Of more than a million states each.
 pub fn large_resumption() -> Config {
     Config {
         budget: Budget { references: 4, uses: 1, breaks: 3, ..NONE },

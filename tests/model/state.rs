@@ -259,6 +259,11 @@ impl Session {
         }
     }
 
+    /// It is over at both ends: nothing of it is left.
+    pub fn over([dialer, acceptor]: [NodeAt; 2]) -> Self {
+        Self { ends: [End::over(), End::over()], ..Self::new(dialer, acceptor) }
+    }
+
     pub fn side_of(&self, node: NodeAt) -> Option<usize> {
         self.nodes.iter().position(|it| *it == node)
     }

@@ -29,11 +29,10 @@ impl Turn<'_> {
         end.attached = false;
         end.ring.clear();
         end.unfinished.clear();
-        let lost = end.imports.end();
+        let mut lost = end.imports.end();
         let calls = if keeps_calls { Default::default() } else { std::mem::take(&mut end.calls) };
         let serving = std::mem::take(&mut end.serving);
         let inbox = std::mem::take(&mut end.inbox);
-        let mut lost = lost;
         lost.sort_by_key(|lost| lost.object.to_bytes());
         for lost in lost {
             self.lost_import(node, at.0, lost);

@@ -151,11 +151,19 @@ impl Turn<'_> {
         if !session.ends[ACCEPTOR].is_open() && !session.stale.is_empty() {
             self.session(at).stale.clear();
         }
-        let session = self.state.session(at);
-        let over =
-            Session { ends: [End::over(), End::over()], ..Session::new(session.nodes[0], session.nodes[1]) };
-        if session.ends.iter().all(|end| end.life == Life::Over && end.calls.is_empty()) && *session != over {
-            *self.session(at) = over;
+        // A Resume that nobody comes to is as good as one that is not admitted.
+        let session = self.state.sessions[usize::from(at)].clone();
+        let hopeful = |packet: &Packet| match packet {
+            Packet::Resume { token, .. } => !session.has_ended() && session.admits(*token),
+            _ => false,
+        };
+        if !session.late.iter().all(hopeful) {
+            self.session(at).late.retain(hopeful);
+        }
+        let over = |end: &End| end.life == Life::Over && end.calls.is_empty();
+        let nothing = Session::over(session.nodes);
+        if session.ends.iter().all(over) && *session != nothing {
+            *self.session(at) = nothing;
         }
     }
 
