@@ -3,6 +3,7 @@
 //! * [A first remote object](#a-first-remote-object)
 //! * [Passing references](#passing-references)
 //! * [Errors](#errors)
+//! * [Limits, cancelling, trying again](#limits-cancelling-trying-again)
 //! * [Lifetimes of objects](#lifetimes-of-objects)
 //! * [The registry](#the-registry)
 //! * [Deployment](#deployment)
@@ -139,7 +140,7 @@
 //! ```
 //!
 //! [`RemoteError`] says what happened, to which call, object and node. [`may_have_executed`](RemoteError::may_have_executed) answers the question that matters
-//! after a failure; a method is never executed twice for one call. An error that a servant got from a call of its own and passed on arrives as
+//! after a failure; a method is never executed twice for one call, unless it says `#[idempotent]`. An error that a servant got from a call of its own and passed on arrives as
 //! [`RemoteError::Forwarded`]: this call did run, and `origin()` says who saw the failure. (A local servant's error arrives as it is.)
 //!
 //! | what happened | what the caller gets |
@@ -150,11 +151,48 @@
 //! | the server was restarted at its address, or the object collected | `NoSuchObject` |
 //! | the servant panicked | `Panicked`; its node goes on |
 //! | an argument did not decode | `BadArgument`, which one and why; the servant was not called |
-//! | [`Proxy::with_timeout`] passed | `TimedOut`; the call may still run |
+//! | its limit passed | `TimedOut`; the call is cancelled, and may have been executed in part |
 //! | the arguments are over a limit | `TooLarge` with the numbers |
 //! | the result is over a limit, or does not decode | `BadReply`: the call was executed |
 //! | the other side has 4,096 calls of this node and answers none | `Overloaded`, after the reconnect window |
 //! | the own node was shut down or dropped | `ShuttingDown`; `OutcomeUnknown` for calls under way |
+//!
+//! # Limits, cancelling, trying again
+//!
+//! A call takes as long as it takes, unless there is a limit: that of its proxy ([`Proxy::with_timeout`]), that of the scope in which it is made ([`with_timeout`]), or that of its node
+//! ([`Builder::call_timeout`]) where there is neither. What is left of it travels with the call: whatever the servant calls in turn, on any node, has no more time than that.
+//!
+//! Dropping the future of a call, in a `select!` for instance, cancels it: the servant's future is dropped where it awaits something, and so are the calls that it awaits. The same happens
+//! when a limit passes, or when the caller's process is gone and its lease has ended. A method with `#[no_cancel]` runs to its end once it has begun, whatever becomes of its caller.
+//!
+//! A method with `#[idempotent]` is sent again when its session is lost or its owner is out of reach, with growing pauses, until its limit; without one, for the
+//! [reconnect window](Builder::reconnect_window). If it fails in the end and one of the attempts may have been executed, the error says so.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use rmi::{Proxy, RemoteError, remote};
+//! #[remote]
+//! pub trait Printer {
+//!     /// How many pages are left. Asking twice does no harm.
+//!     #[idempotent]
+//!     async fn paper(&self) -> Result<u32, RemoteError>;
+//!     /// Half a page helps nobody.
+//!     #[no_cancel]
+//!     async fn print(&self, page: &str) -> Result<(), RemoteError>;
+//! }
+//!
+//! # async fn work(printer: PrinterProxy) -> Result<(), RemoteError> {
+//! let hurried = Proxy::with_timeout(&printer, Duration::from_millis(300));
+//! if hurried.paper().await? > 0 {
+//!     rmi::with_timeout(Duration::from_secs(10), async {
+//!         printer.print("one").await?;
+//!         printer.print("two").await
+//!     })
+//!     .await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Lifetimes of objects
 //!
@@ -208,6 +246,9 @@
 //!
 //! * **Addresses.** A node tells others where it listens. `tcp://0.0.0.0:7001` is told as the addresses of the machine's interfaces; loopback addresses are told only on the same host. Behind
 //!   port forwarding, or to use a DNS name, say [`Builder::advertise`].
+//! * **What is dialed.** References bring addresses that peers made up as they liked. A node dials them within bounds, sends a fixed greeting alone until the right node has answered, and leaves
+//!   out what the peer could not reach itself: loopback, local sockets, link-local addresses, also behind names. Addresses in private networks are dialed: [`Builder::dial_policy`]
+//!   decides otherwise.
 //! * **Who needs a listener.** A node whose objects are used by nodes that it did not connect to itself.
 //! * **Streams.** [`Node::attach`] runs a session over any stream: a child's stdin and stdout, a socket pair.
 //! * **Trust.** There is no encryption and no authentication yet: run it on networks you trust, or over streams that are protected by other means. Object identities are random and
@@ -218,8 +259,8 @@
 //! * **Logs.** `tracing`: sessions at debug level, panics of servants and misbehaving peers above.
 
 pub use rmi_core::{
-    AnyProxy, Builder, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats, ObjectId, Peer,
-    Proxy, Reference, RemoteError, SessionStats, StartError,
+    AnyProxy, Builder, DialRequest, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats,
+    ObjectId, Peer, Proxy, Reference, RemoteError, SessionStats, StartError, with_timeout,
 };
 pub use rmi_macros::remote;
 pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};

@@ -210,6 +210,7 @@ fn call(call: u64, object: ObjectId, interface: &str, method: &str) -> Frame {
         call,
         target: Target::Object(object),
         method: MethodId::of(interface, method),
+        left_ms: None,
         unsupported: None,
         table: Table::default(),
         size: 1,
@@ -300,16 +301,18 @@ async fn too_many_sessions_are_refused() {
     served.end().await;
 }
 
-/// Clients that vanish without a word, and held nothing, take no room until their leases end.
+/// Clients that vanish without a word, and held nothing, take no room that others need while they might come back.
 #[tokio::test]
 async fn sessions_that_broke_and_hold_nothing_take_no_room() {
     let served = Served::start(short().max_sessions(10).lease(Duration::from_secs(3600))).await;
-    for n in 0..50 {
-        let (raw, frame) = Raw::greet(&served.tcp(), hello()).await;
-        assert!(matches!(frame, Some(Frame::Welcome(_))), "{n}: {frame:?}");
-        drop(raw);
-        eventually("its session is over", || served.site.node.stats().sessions.len() <= 1).await;
+    for _ in 0..50 {
+        let welcome = async {
+            // The node may not have noticed yet that the others are gone.
+            while !matches!(Raw::greet(&served.tcp(), hello()).await.1, Some(Frame::Welcome(_))) {}
+        };
+        within(welcome).await;
     }
+    eventually("no more than there may be", || served.site.node.stats().sessions.len() <= 10).await;
     served.end().await;
 }
 

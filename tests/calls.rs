@@ -379,14 +379,13 @@ async fn a_time_limit() {
     b.shelf.put(item.clone()).await.unwrap();
     let of_b = at_b.take().await.unwrap().unwrap();
     drop(item);
-    let error = within(hurried.echo_later(of_b, 400)).await.unwrap_err();
+    let error = within(hurried.echo_later(of_b, 600_000)).await.unwrap_err();
     let RemoteError::TimedOut { call, after_ms: 50 } = &error else { panic!("{error}") };
     assert_eq!(call, "rmi.Shelf/echo_later");
-    assert!(error.may_have_executed() && start.elapsed() < Duration::from_millis(390));
+    assert!(error.may_have_executed() && start.elapsed() >= Duration::from_millis(50));
     // It goes on working, and the object is that of the proxy without a limit.
     assert_eq!((hurried.count().await.unwrap(), &hurried), (0, &at_b));
-    assert_eq!(b.alive(), 1, "the late call holds it");
-    eventually("the late reply's reference is released", || b.alive() == 0).await;
+    eventually("the call is cancelled, and what it held is released", || b.alive() == 0).await;
     // Local servants as well.
     let local = Proxy::with_timeout(&b.shelf, Duration::from_millis(20));
     let error = within(local.stall(None)).await.unwrap_err();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use rmi::{Limits, Node, ObjectId, Proxy, RemoteError, remote};
+use rmi::{Limits, Node, ObjectId, RemoteError, remote};
 use rmi_core::id::MethodId;
 use rmi_core::internal::wire::{
     Call, Frame, Hello, Owner, PREFACE, Refused, RefusedCode, Reply, Table, TableNode, TableReference, Target,
@@ -107,7 +107,16 @@ async fn reply(raw: &mut Raw) -> Reply {
 
 fn call(call: u64, object: ObjectId, method: MethodId, table: Table, payload: impl Into<Bytes>) -> Frame {
     let (target, chunk) = (Target::Object(object), payload.into());
-    Frame::Call(Call { call, target, method, unsupported: None, table, size: chunk.len() as u64, chunk })
+    Frame::Call(Call {
+        call,
+        target,
+        method,
+        left_ms: None,
+        unsupported: None,
+        table,
+        size: chunk.len() as u64,
+        chunk,
+    })
 }
 
 /// Sends what `next` makes, reads and forgets what comes, until the node ends the session; it must do so before long, before much has
@@ -274,17 +283,18 @@ async fn eighty_thousand_references_are_dropped_at_once() {
     close_down(vec![site]).await;
 }
 
-/// Calls that were given up still run there, and take the room of others; those get an answer nonetheless.
+/// Calls that are never answered take the room of others; those get an answer nonetheless.
 #[tokio::test]
-async fn calls_that_were_given_up_take_all_the_room() {
+async fn calls_that_are_not_answered_take_all_the_room() {
     let (node, at) = yard(Node::builder().limits(Limits { calls: 16, ..Limits::default() })).await;
     let client = start(Node::builder().reconnect_window(Duration::from_secs(1))).await;
     let yard = enters(&client, &at).await;
-    let hurried = Proxy::with_timeout(&yard, Duration::from_millis(1));
-    for _ in 0..20 {
-        let error = within(hurried.stall()).await.unwrap_err();
-        assert!(matches!(error, RemoteError::TimedOut { .. } | RemoteError::Overloaded { .. }), "{error:?}");
+    let mut stalled = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let yard = yard.clone();
+        stalled.spawn(async move { yard.stall().await });
     }
+    eventually("they are being served", || node.stats().calls_running == 16).await;
     let began = now();
     for _ in 0..2 {
         let error = within(yard.size(vec![1])).await.unwrap_err();
@@ -297,6 +307,9 @@ async fn calls_that_were_given_up_take_all_the_room() {
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     let other = silent().await;
     assert_eq!(within(enters(&other, &at).await.size(vec![1])).await.unwrap(), 1, "others have their own");
+    // Given up, they make room.
+    stalled.shutdown().await;
+    assert_eq!(within(yard.size(vec![1])).await.unwrap(), 1);
     for node in [client, other, node] {
         within(node.shutdown()).await;
     }

@@ -38,13 +38,22 @@ pub enum RemoteError {
         /// How the session ended.
         reason: String,
     },
-    /// The caller's time limit passed first. The call may still be executed.
+    /// The time limit of the call passed first: the caller's own, or what was left of that of a call on whose behalf it was
+    /// made. The call is cancelled, and may have been executed wholly or in part.
     #[error("{call} did not return within {after_ms} ms")]
     TimedOut {
         /// Interface and method.
         call: String,
         /// The limit, in milliseconds.
         after_ms: u64,
+    },
+    /// The call was given up by its caller, or by the node that served it, which ended. It may have been executed in part.
+    #[error("{call} at node {node} was cancelled")]
+    Cancelled {
+        /// The node that served it.
+        node: NodeId,
+        /// Interface and method.
+        call: String,
     },
     /// The peer has as much to do as it accepts. The call was not executed; try again later.
     #[error("node {node} is overloaded: {what}; try again later")]
@@ -195,6 +204,7 @@ impl RemoteError {
             self,
             Self::OutcomeUnknown { .. }
                 | Self::TimedOut { .. }
+                | Self::Cancelled { .. }
                 | Self::Panicked { .. }
                 | Self::BadReply { .. }
                 | Self::PeerMisbehaved { .. }
@@ -232,6 +242,7 @@ impl RemoteError {
     pub(crate) fn shorten(&mut self) {
         const MAX: usize = 256;
         let texts: [Option<&mut String>; 3] = match self {
+            Self::TimedOut { call, .. } | Self::Cancelled { call, .. } => [Some(call), None, None],
             Self::NoSuchMethod { call, interface, .. } => [Some(call), Some(interface), None],
             Self::BadArgument { call, argument, reason } => [Some(call), Some(argument), Some(reason)],
             Self::Overloaded { what, .. } | Self::Unsupported { what, .. } => [Some(what), None, None],

@@ -16,8 +16,8 @@ pub mod wire;
 
 pub use error::{RemoteError, StartError};
 pub use id::{NodeId, ObjectId};
-pub use invoke::{AnyProxy, Interface, InterfaceDescription, Proxy, Reference};
-pub use node::{Builder, Node, NodeStats, Peer, SessionStats};
+pub use invoke::{AnyProxy, Interface, InterfaceDescription, Proxy, Reference, with_timeout};
+pub use node::{Builder, DialRequest, Node, NodeStats, Peer, SessionStats};
 pub use wire::Limits;
 
 /// The sans-io layers, for simulations and model checkers. Not for users; it changes without notice.

@@ -36,6 +36,10 @@ pub(crate) struct Method {
     pub(crate) arguments: Vec<Argument>,
     /// What its future results in, as written.
     pub(crate) output: Type,
+    /// `#[idempotent]`
+    pub(crate) idempotent: bool,
+    /// `#[no_cancel]`
+    pub(crate) no_cancel: bool,
 }
 
 /// An argument of a method.
@@ -67,6 +71,7 @@ impl Interface {
                         && let Some(method) = Method::lower(&function)
                     {
                         methods.push(method);
+                        function.attrs.retain(|attr| !check::is_ours(attr));
                     } else {
                         fallback::method(&mut function);
                     }
@@ -102,7 +107,10 @@ impl Method {
             return None;
         };
         let arguments = inputs.iter().skip(1).map(Argument::lower).collect::<Option<_>>()?;
+        let has = |name| function.attrs.iter().any(|attr| attr.path().is_ident(name));
         Some(Self {
+            idempotent: has("idempotent"),
+            no_cancel: has("no_cancel"),
             cfgs: function.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect(),
             docs: docs(&function.attrs),
             ident: ident.clone(),

@@ -13,6 +13,7 @@ use crate::check;
 
 /// Takes what was refused out of the head of the trait.
 pub(crate) fn header(item: &mut ItemTrait) {
+    item.attrs.retain(|attr| !check::is_ours(attr));
     item.unsafety = None;
     item.modifiers.auto_token = None;
     item.supertraits =
@@ -33,7 +34,7 @@ pub(crate) fn header(item: &mut ItemTrait) {
 
 /// Makes a refused method one that proxies need not implement: it gets a body.
 pub(crate) fn method(function: &mut TraitItemFn) {
-    function.attrs.retain(|attr| !check::is_of_later(attr));
+    function.attrs.retain(|attr| !check::is_ours(attr));
     function.modifiers.defaultness = None;
     let sig = &mut function.sig;
     sig.constness = None;
@@ -90,11 +91,15 @@ pub(crate) fn member(member: TraitItem) -> Option<TraitItem> {
     match member {
         // With a value, neither servants nor proxies need one.
         TraitItem::Const(mut constant) => {
+            constant.attrs.retain(|attr| !check::is_ours(attr));
             constant.default = Some((Token![=](constant.span()), parse_quote!(::core::panic!())));
             Some(TraitItem::Const(constant))
         }
         // The proxy is given one.
-        TraitItem::Type(ty) => Some(TraitItem::Type(ty)),
+        TraitItem::Type(mut ty) => {
+            ty.attrs.retain(|attr| !check::is_ours(attr));
+            Some(TraitItem::Type(ty))
+        }
         _ => None,
     }
 }

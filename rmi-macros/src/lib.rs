@@ -43,6 +43,15 @@ use proc_macro::TokenStream;
 ///
 /// `#[cfg]`, `#[deprecated]`, documentation and lint levels work on methods as they do everywhere.
 ///
+/// # Attributes of methods
+/// * `#[idempotent]`: executing it twice does what executing it once does. A call that is lost with its session, or finds
+///   the owner out of reach, is sent again until its limit: that of the proxy, the scope or the node, or else the node's
+///   reconnect window. Without the attribute no call is ever executed twice.
+/// * `#[no_cancel]`: once begun, it runs to its end at the owner, whoever gives the call up meanwhile, and whatever limit the
+///   call has; only the end of the owner's node stops it. What it calls is not limited by its caller either. A local
+///   servant borrows the arguments, so dropping the future of a local call drops the servant's all the same: where that
+///   matters, let the method spawn a task that owns what it needs, and await that.
+///
 /// # Traits
 /// Type parameters, bounds and `where` clauses are the user's; parameters are not part of the interface's name. All
 /// remote ancestors are listed as supertraits, `trait Savings: Account + Named`, and their `..Interface` types must be

@@ -17,6 +17,8 @@ pub enum Bug {
     SpawnedClean,
     /// A caller that gives up takes the pins of its arguments along.
     CancelDropsPins,
+    /// A call that is cancelled is not answered.
+    SilentCancel,
     /// The owner ends a session whose connection broke at once, before the holder does.
     OwnerFirst,
     /// The owner never ends what is detached.

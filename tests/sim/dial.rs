@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rmi_core::NodeId;
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{Handshake, HandshakeError, Opened, Role};
+use rmi_core::internal::session::{Handshake, HandshakeError, Opened, Role, Ticket};
 use rmi_core::internal::wire::{Frame, RefusedCode};
 
 use crate::driver::encoded;
@@ -79,7 +79,7 @@ impl World {
         let admit = || if draining { Err((RefusedCode::ShuttingDown, "draining".into())) } else { Ok(()) };
         match shake.handle(frame, local, admit) {
             Ok(None) => {}
-            Ok(Some(Opened { peer, welcome })) => {
+            Ok(Some(Opened { peer, welcome, .. })) => {
                 let (id, addresses): (_, Rc<[String]>) = (peer.node, peer.addresses.clone().into());
                 (link.shake, link.peer) = (None, Some((id, addresses)));
                 (link.received, link.lease) = (local, peer.lease);
@@ -95,7 +95,7 @@ impl World {
                 if let Some(welcome) = welcome {
                     self.send(key, &encoded(&welcome));
                 }
-                if self.with(key, |session| session.open(local, peer)) != Some(true) {
+                if self.with(key, |session| session.open(local, peer, Ticket::None)) != Some(true) {
                     // It took longer than the lease.
                     return self.attempt_failed(key, false);
                 }
@@ -105,7 +105,9 @@ impl World {
                 }
                 self.wake(key);
             }
-            Err(HandshakeError::Refused(RefusedCode::OtherNode, _) | HandshakeError::WrongNode(_)) => {
+            Err(HandshakeError::Refused(RefusedCode::OtherNode, _)) => self.attempt_failed(key, true),
+            Err(HandshakeError::WrongNode(_)) => {
+                self.send(key, &encoded(&Frame::Bye { code: 3, text: "another node was meant".into() }));
                 self.attempt_failed(key, true);
             }
             Err(HandshakeError::Refuse(code, text)) => {

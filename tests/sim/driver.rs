@@ -34,6 +34,7 @@ impl World {
             expect: None,
             replaced: true,
             dropped: Vec::new(),
+            given_up: Vec::new(),
             write_at: None,
             received: Time(0),
             lease: Duration::ZERO,
@@ -113,6 +114,9 @@ impl World {
 
     pub fn collect_dropped(&mut self, key: SessionKey) {
         let Some(link) = self.links.get_mut(&key) else { return };
+        for call in std::mem::take(&mut link.given_up) {
+            link.session.cancel(call);
+        }
         for object in std::mem::take(&mut link.dropped) {
             link.session.dropped(object);
         }
@@ -131,18 +135,18 @@ impl World {
         let local = clock.local(now);
         match link.session.phase() {
             Phase::Ended | Phase::Opening => return,
-            Phase::Detached(until) if self.config.bug == Some(Bug::NoLease) && local >= until => {
+            Phase::Lapsed(until) if self.config.bug == Some(Bug::NoLease) && local >= until => {
                 self.planted += 1;
                 return;
             }
-            Phase::Detached(until) => {
+            Phase::Lapsed(until) => {
                 match link.session.handle_timeout(local) {
                     Timeout::OwnerEnd => self.finish(key),
                     _ => self.write_by(key, clock.world(until)),
                 }
                 return;
             }
-            Phase::Open => {}
+            Phase::Open | Phase::Detached(_) => {}
         }
         self.collect_dropped(key);
         let polled = self.with_quietly(key, |session| {
@@ -204,10 +208,11 @@ impl World {
 
 /// Tables have no order; a run has.
 fn drop_in_order(garbage: Garbage<Sim>) {
-    let Garbage { objects, mut pins } = garbage;
+    let Garbage { objects, mut pins, callers } = garbage;
     pins.sort_by_key(|pin| pin.0.import.upgrade().map(|import| import.object.to_bytes()));
     drop(pins);
     drop(objects);
+    drop(callers);
 }
 
 /// The bytes of a frame.

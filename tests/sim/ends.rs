@@ -46,9 +46,9 @@ impl World {
         } else if !keeps_owner_side && let Some((conn, _)) = self.links[&key].conn {
             self.conns[conn].parted = true;
         }
-        let ended = self.with(key, |s| if keeps_owner_side { s.detach() } else { s.end() });
+        let ended = self.with(key, |s| if keeps_owner_side { s.lapse() } else { s.end() });
         match self.links[&key].session.phase() {
-            Phase::Detached(until) => {
+            Phase::Lapsed(until) => {
                 let time = self.nodes[node].clock.world(until);
                 if let Some(link) = self.links.get_mut(&key) {
                     link.write_at = None;

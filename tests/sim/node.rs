@@ -116,6 +116,8 @@ pub struct Link {
     pub replaced: bool,
     /// Handles that were dropped.
     pub dropped: Vec<ObjectId>,
+    /// Calls that were given up.
+    pub given_up: Vec<u64>,
     /// For when the writer is scheduled.
     pub write_at: Option<u64>,
     /// When the last frame arrived, by this node's clock.
@@ -134,6 +136,6 @@ impl Link {
 
     /// Listings and pins are still kept.
     pub fn keeps(&self) -> bool {
-        matches!(self.session.phase(), Phase::Open | Phase::Detached(_))
+        matches!(self.session.phase(), Phase::Open | Phase::Lapsed(_))
     }
 }

@@ -24,11 +24,14 @@ impl World {
             }
             return;
         }
-        if bug == Some(Bug::SpawnedClean) && pipe.flying.len() > 1 {
-            let overtakes = matches!(pipe.flying[1].frame, Frame::Clean { .. });
-            if overtakes && !matches!(pipe.flying[0].frame, Frame::Clean { .. }) && pipe.flying[0].number > 0
+        if bug == Some(Bug::SpawnedClean) && pipe.flying.front().is_some_and(|flying| flying.number > 0) {
+            // It leaves the Call that it overtakes, and the Cancel between them, behind.
+            let clean =
+                pipe.flying.iter().take(3).position(|flying| matches!(flying.frame, Frame::Clean { .. }));
+            if let Some(at) = clean.filter(|at| *at > 0)
+                && let Some(clean) = pipe.flying.remove(at)
             {
-                pipe.flying.swap(0, 1);
+                pipe.flying.push_front(clean);
                 self.planted += 1;
             }
         }
@@ -122,6 +125,8 @@ impl World {
             }
             Frame::Held { .. } => "a Held",
             Frame::Gone { .. } => "a Gone",
+            Frame::Cancel { .. } => "a Cancel",
+            Frame::Abort { .. } => "an Abort",
             Frame::Clean { object, upto } => match session.listed_at(*object) {
                 Some(listed) if listed > *upto => "a Clean that crosses a reference",
                 _ => "a Clean",
@@ -159,10 +164,18 @@ impl World {
             }
             SessionEvent::Abort { first } => {
                 let Some(link) = self.links.get_mut(&key) else { return };
-                if let Ok((Head::Call { call, .. }, _references)) = link.assembly.abort(first) {
-                    self.with(key, |session| session.aborted(call));
+                match link.assembly.abort(first) {
+                    Ok((Head::Call { call, .. }, _references)) => {
+                        self.with(key, |session| session.aborted(call));
+                    }
+                    Ok((Head::Reply { call, .. }, references)) => {
+                        drop(references);
+                        self.unanswered(key, call);
+                    }
+                    Err(error) => self.violated(key, &format!("{error:?}")),
                 }
             }
+            SessionEvent::Cancel { call } => self.cancel(key, call),
             SessionEvent::Root { call, name, verdict } => self.serve_root(key, call, &name, verdict),
             SessionEvent::Dirty { object } => {
                 let alive = self.nodes[node].find(object);

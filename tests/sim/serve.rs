@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rmi_core::ObjectId;
 use rmi_core::id::MethodId;
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{FragmentError, Head, Message, OutReference, Outward, Verdict};
+use rmi_core::internal::session::{FragmentError, Head, Message, OutReference, Outward, Phase, Verdict};
 use rmi_core::internal::wire::ReplyKind;
 
 use crate::bug::Bug;
@@ -31,6 +31,8 @@ pub struct CallRecord {
     pub behaviour: Option<Behaviour>,
     /// The link that it was given to, and its place among the calls of that link.
     pub given: Option<(SessionKey, u64)>,
+    /// The session that it was given to, and its number there.
+    pub sent: Option<(SessionKey, u64)>,
     pub executed: u32,
     /// What the answer was.
     pub answer: Option<(usize, Vec<ObjectId>)>,
@@ -80,6 +82,7 @@ pub enum Outcome {
 const OK: u8 = 0;
 const NO_SUCH_OBJECT: u8 = 1;
 const REFUSED: u8 = 2;
+const CANCELLED: u8 = 3;
 
 /// The number of the call, a code, and bytes that only this call has.
 fn payload(number: u64, code: u8, size: usize) -> Bytes {
@@ -108,6 +111,7 @@ impl World {
             arguments: Vec::new(),
             behaviour: None,
             given: None,
+            sent: None,
             executed: 0,
             answer: None,
             outcomes: 0,
@@ -125,9 +129,12 @@ impl World {
         let call = caller.call;
         self.note(|| format!("n{node} asks for the root at {address}: call {call}"));
         let outward = Outward::Root(call.to_string());
-        let message = Message { outward, payload: Bytes::new(), references: Vec::new() };
-        if let Some(Some((caller, _))) = self.with(key, |session| session.call(caller, message)) {
-            self.outcome(&caller, Outcome::Failed("too late".into()), Vec::new());
+        let message = Message { outward, payload: Bytes::new(), references: Vec::new(), deadline: None };
+        let now = self.local(node);
+        match self.with(key, |session| session.call(now, caller, message)) {
+            Some(Err(unsent)) => self.outcome(&unsent.0, Outcome::Failed("too late".into()), Vec::new()),
+            Some(Ok(sent)) => self.sent(call, key, sent),
+            None => {}
         }
         Some(call)
     }
@@ -163,7 +170,7 @@ impl World {
             return call;
         };
         let outward = Outward::Call { object: import.object, method: MethodId(1) };
-        let message = Message { outward, payload: payload(call, OK, size), references };
+        let message = Message { outward, payload: payload(call, OK, size), references, deadline: None };
         let mut unsent = (caller, message);
         for _ in 0..MAX_TRIES {
             let key = match self.link_of(import) {
@@ -176,13 +183,24 @@ impl World {
             if let Some(record) = self.calls.get_mut(&call) {
                 record.given = Some((key, sequence));
             }
-            match self.with(key, |session| session.call(unsent.0, unsent.1)) {
-                Some(Some(back)) => unsent = back,
-                _ => return call,
+            let now = self.local(node);
+            match self.with(key, |session| session.call(now, unsent.0, unsent.1)) {
+                Some(Err(back)) => unsent = *back,
+                Some(Ok(sent)) => {
+                    self.sent(call, key, sent);
+                    return call;
+                }
+                None => return call,
             }
         }
         self.outcome(&unsent.0, Outcome::Failed("its sessions end as they are made".into()), Vec::new());
         call
+    }
+
+    fn sent(&mut self, call: u64, key: SessionKey, number: u64) {
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.sent = Some((key, number));
+        }
     }
 
     /// The session that leads to an object. If it ended, asks again in another (7.7).
@@ -229,8 +247,23 @@ impl World {
             }
         }
         let proxy = caller.proxy.take();
+        let mut sent = None;
         if let Some(record) = self.calls.get(&caller.call) {
+            sent = record.sent;
             self.nodes[record.node].callers.retain(|other| other.call != caller.call);
+        }
+        if let Some((key, number)) = sent
+            && let Some(link) = self.links.get_mut(&key)
+        {
+            link.given_up.push(number);
+            match link.session.phase() {
+                // There is no writer yet.
+                Phase::Opening => {
+                    self.collect_dropped(key);
+                    self.with(key, |_| ());
+                }
+                _ => self.wake(key),
+            }
         }
         drop(proxy);
     }
@@ -248,9 +281,10 @@ impl World {
             Head::Call { call, object, verdict: Verdict::Serve, .. } => {
                 self.serve(key, call, object, &payload, references);
             }
-            Head::Call { call, .. } => {
+            Head::Call { call, verdict, .. } => {
                 let number = number_of(&payload).map_or(0, |(number, _)| number);
-                self.send_fault(key, call, number, REFUSED);
+                let code = if verdict == Verdict::Cancelled { CANCELLED } else { REFUSED };
+                self.send_fault(key, call, number, code);
             }
             Head::Reply { call, status } => self.answered(key, call, status, &payload, references),
         }
@@ -291,6 +325,32 @@ impl World {
             drop(arguments);
         }
         self.reply(link, node, call, number, &answer, behaviour.size);
+        drop(object);
+    }
+
+    /// The peer waits for the answer to a call no longer.
+    pub fn cancel(&mut self, key: SessionKey, call: u64) {
+        let Some(link) = self.links.get_mut(&key) else { return };
+        for (head, _) in link.assembly.messages() {
+            if let Head::Call { call: partial, verdict, .. } = head
+                && *partial == call
+            {
+                *verdict = Verdict::Cancelled;
+                return;
+            }
+        }
+        let running = self.running.iter().find(|(_, running)| (running.link, running.call) == (key, call));
+        let Some(running) = running.map(|(id, _)| *id).and_then(|id| self.running.remove(&id)) else {
+            return;
+        };
+        self.reach("a Cancel of a call that runs");
+        let Running { call, number, object, arguments, behaviour, .. } = running;
+        drop((arguments, behaviour));
+        if self.config.bug == Some(Bug::SilentCancel) {
+            self.planted += 1;
+            return;
+        }
+        self.send_fault(key, call, number, CANCELLED);
         drop(object);
     }
 
@@ -342,6 +402,11 @@ impl World {
         if number != caller.call {
             self.violate(Invariant::S1, || format!("call {} has the answer to call {number}", caller.call));
         }
+        if code == CANCELLED && caller.waiting.get() {
+            self.violate(Invariant::S1, || {
+                format!("call {} is cancelled, and its caller waits", caller.call)
+            });
+        }
         let outcome = match (status, code) {
             (ReplyKind::Fault, NO_SUCH_OBJECT) => Outcome::NoSuchObject,
             (ReplyKind::Fault, _) => Outcome::Refused,
@@ -351,6 +416,17 @@ impl World {
             Invariant::came_back(self, number, bytes, &references);
         }
         self.outcome(&caller, outcome, references);
+    }
+}
+
+impl World {
+    /// The answer to a call was begun, and will not come.
+    pub fn unanswered(&mut self, key: SessionKey, call: u64) {
+        let Some(Some(caller)) = self.with(key, |session| session.answered(call)) else { return };
+        if caller.waiting.get() {
+            self.violate(Invariant::S4, || format!("the answer to call {} is aborted", caller.call));
+        }
+        self.outcome(&caller, Outcome::Failed("aborted".into()), Vec::new());
     }
 }
 

@@ -31,7 +31,7 @@ BREACHES = {
     "2.4, Refused": [frame(REFUSED, code=6)],
     "8, Resume in a session": [frame(RESUME, session=SOMEONE, token=SOMEONE, received=0)],
     "8, Resumed": [frame(RESUMED, token=SOMEONE, received=0)],
-    "8, Expired": [frame(EXPIRED)],
+    "8, Expired": [frame(EXPIRED, node=SOMEONE)],
     "3.3, an Ack of what was not sent": [frame(ACK, n=1)],
     "4.1, a Reply to nothing": [frame(REPLY, call=9, status=0, size=1, payload=b"\xc0")],
     "6.1, More of nothing": [frame(MORE, first=1, payload=b"x")],

@@ -171,7 +171,7 @@ BODIES = {
     REFUSED: dict(code=U8, text=STRING),
     RESUME: dict(session=ID, token=BYTES, received=VARINT),
     RESUMED: dict(received=VARINT, token=BYTES),
-    EXPIRED: {},
+    EXPIRED: dict(node=ID),
     ACK: dict(n=VARINT),
     PING: dict(stamp=VARINT),
     PONG: dict(stamp=VARINT),

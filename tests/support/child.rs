@@ -50,9 +50,29 @@ pub(crate) fn command(role: &str, address: &str) -> Command {
     command
 }
 
+/// The same in a new network namespace, which has nothing but a loopback interface that is down.
+pub(crate) fn without_network(options: &[&str], role: &str, address: &str) -> Command {
+    let inner = command(role, address);
+    let inner = inner.as_std();
+    let mut command = Command::new("unshare");
+    command.arg("--net").args(options).arg(inner.get_program()).args(inner.get_args());
+    command.env(ROLE, role).env(ADDRESS, address).env_remove("RUST_LOG");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
 impl Process {
     pub(crate) fn start(role: &str, address: &str) -> Self {
-        let mut child = command(role, address).spawn().unwrap();
+        Self::of(&mut command(role, address))
+    }
+
+    /// In a network namespace of its own.
+    pub(crate) fn alone(role: &str, address: &str) -> Self {
+        Self::of(&mut without_network(&[], role, address))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, stdin, stdout }

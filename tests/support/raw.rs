@@ -26,6 +26,10 @@ impl Raw {
         Self { stream, buffer: BytesMut::new() }
     }
 
+    pub(crate) fn of(stream: impl Both + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: BytesMut::new() }
+    }
+
     /// A peer whose handshake is over.
     pub(crate) async fn open(address: &str) -> Self {
         let (raw, frame) = Self::greet(address, hello()).await;

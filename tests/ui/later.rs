@@ -4,12 +4,9 @@ use rmi::{RemoteError, remote};
 trait Account {
     #[oneway]
     async fn log(&self, line: &str) -> Result<(), RemoteError>;
-    #[idempotent]
     async fn balance(&self) -> Result<u64, RemoteError>;
     #[compute]
     async fn interest(&self) -> Result<u64, RemoteError>;
-    #[no_cancel]
-    async fn settle(&self) -> Result<(), RemoteError>;
     #[stream]
     async fn history(&self) -> Result<Vec<u64>, RemoteError>;
 }

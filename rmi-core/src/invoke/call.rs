@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::error::RemoteError;
 use crate::id::MethodId;
+use crate::invoke::attempt::send;
+use crate::invoke::context::Limit;
 use crate::invoke::interface::{Extends, Interface, InterfaceDescription, Method};
 use crate::invoke::marshal::Arguments;
 use crate::invoke::proxy::{Inner, Proxy};
@@ -46,23 +48,20 @@ pub fn route<S: Interface, I: Extends<S>>(proxy: &Proxy<I>) -> Route<'_, S> {
     }
 }
 
-/// Awaits a call of a local servant under the options of the proxy.
+/// Awaits a call of a local servant under the options of the proxy and the limits of its context.
 pub async fn local<S: Interface, R>(
     target: Local<'_, S>,
     method: &'static Method,
     call: impl Future<Output = R> + Send,
 ) -> Result<R, RemoteError> {
-    match target.timeout {
+    match Limit::of_call(target.timeout, None) {
         None => Ok(call.await),
-        Some(limit) => {
-            let timed_out = |_| RemoteError::timed_out(method.path.to_owned(), limit);
-            tokio::time::timeout(limit, call).await.map_err(timed_out)
-        }
+        Some(limit) => limit.bound_local(method.path, call).await,
     }
 }
 
 impl Outgoing<'_> {
-    /// Sends the call and returns the future of its reply. Dropping that future gives the reply up.
+    /// Sends the call and returns the future of its reply. Dropping that future cancels the call.
     pub fn send(
         &self,
         method: &'static Method,
@@ -73,8 +72,9 @@ impl Outgoing<'_> {
             path: method.path,
             payload,
             references,
+            deadline: None,
         });
-        send(self.remote.clone(), request, self.timeout, method.path)
+        send(self.remote.clone(), request, self.timeout, method.idempotent, method.path)
     }
 }
 
@@ -102,35 +102,7 @@ pub(crate) async fn describe(
     timeout: Option<Duration>,
 ) -> Result<InterfaceDescription, RemoteError> {
     let (payload, references) = Arguments::new(0).finish(DESCRIBE_PATH)?;
-    let request = Request { method: DESCRIBE, path: DESCRIBE_PATH, payload, references };
-    let reply = send(remote, Ok(request), timeout, DESCRIBE_PATH).await?;
+    let request = Request { method: DESCRIBE, path: DESCRIBE_PATH, payload, references, deadline: None };
+    let reply = send(remote, Ok(request), timeout, false, DESCRIBE_PATH).await?;
     decode::<Result<InterfaceDescription, RemoteError>>(reply, DESCRIBE_PATH)?
-}
-
-/// Sends now, in the calling task.
-fn send(
-    remote: Arc<dyn RemoteObject>,
-    request: Result<Request, RemoteError>,
-    timeout: Option<Duration>,
-    path: &'static str,
-) -> impl Future<Output = Result<Reply, RemoteError>> + Send + use<> {
-    let node = remote.owner();
-    let timer = timeout.map(|limit| (limit, remote.sleep(limit)));
-    let pending = request.map(|request| remote.start(request));
-    async move {
-        let pending = pending?;
-        let lost = |_| RemoteError::OutcomeUnknown {
-            node,
-            call: path.to_owned(),
-            reason: "this node was shut down".into(),
-        };
-        match timer {
-            None => pending.await.map_err(lost)?,
-            Some((limit, timer)) => tokio::select! {
-                biased;
-                reply = pending => reply.map_err(lost)?,
-                () = timer => Err(RemoteError::timed_out(path.to_owned(), limit)),
-            },
-        }
-    }
 }

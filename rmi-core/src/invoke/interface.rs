@@ -85,6 +85,10 @@ pub struct Method {
     pub arguments: &'static [Argument],
     /// Its return type, as written.
     pub returns: &'static str,
+    /// It may be executed several times for one call.
+    pub idempotent: bool,
+    /// It runs to its end, whoever gives the call up.
+    pub no_cancel: bool,
 }
 
 /// An argument in a [`Descriptor`].
@@ -221,7 +225,21 @@ impl Method {
         arguments: &'static [Argument],
         returns: &'static str,
     ) -> Self {
-        Self { id, path, name, docs, arguments, returns }
+        Self { id, path, name, docs, arguments, returns, idempotent: false, no_cancel: false }
+    }
+
+    /// For expansions: of a method with `#[idempotent]`.
+    #[doc(hidden)]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// For expansions: of a method with `#[no_cancel]`.
+    #[doc(hidden)]
+    pub const fn no_cancel(mut self) -> Self {
+        self.no_cancel = true;
+        self
     }
 
     fn describe(&self) -> MethodDescription {
@@ -233,6 +251,8 @@ impl Method {
                 .map(|a| ArgumentDescription { name: a.name.to_owned(), ty: a.ty.to_owned() })
                 .collect(),
             returns: self.returns.to_owned(),
+            idempotent: self.idempotent,
+            no_cancel: self.no_cancel,
         }
     }
 }
@@ -277,6 +297,12 @@ pub struct MethodDescription {
     /// Its return type, as written in Rust.
     #[serde(default)]
     pub returns: String,
+    /// Whether it may be executed several times for one call: callers try it again when its outcome is unknown.
+    #[serde(default)]
+    pub idempotent: bool,
+    /// Whether it runs to its end when its caller gives it up.
+    #[serde(default)]
+    pub no_cancel: bool,
 }
 
 /// An argument in a [`MethodDescription`].

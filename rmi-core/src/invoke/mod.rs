@@ -14,7 +14,9 @@
 //! * No lock is held while user code (serde, `poll`, `Drop`) runs.
 
 mod any;
+mod attempt;
 mod call;
+mod context;
 mod depth;
 mod interface;
 mod marshal;
@@ -25,14 +27,16 @@ mod result;
 
 pub use any::{AnyProxy, Reference};
 pub use call::{Local, Outgoing, Route, local, replied, returned, route};
+pub use context::with_timeout;
 pub use interface::{Argument, ArgumentDescription, Descriptor, Extends, Implements, Interface};
 pub use interface::{InterfaceDescription, Method, MethodDescription};
 pub use marshal::{Arguments, Incoming, RefArg};
 pub use object::{Object, Skeleton};
 pub use proxy::Proxy;
-pub use remote::{ExportTable, Pending, RemoteObject, Reply, ReplyStatus, Request};
+pub use remote::{ExportTable, GiveUp, Pending, RemoteObject, Renewal, Reply, ReplyStatus, Request};
 pub use result::{Answer, HoldsRemoteError, RemoteResult, Running, answer};
 
 pub(crate) use any::Target;
 pub(crate) use call::DESCRIBE;
+pub(crate) use context::{Context, Limit, now};
 pub(crate) use marshal::decode_fault;

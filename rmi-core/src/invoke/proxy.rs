@@ -92,9 +92,10 @@ impl<I: Interface> Proxy<I> {
         AnyProxy::from(this).cast().await
     }
 
-    /// The same reference, whose calls stop waiting after `limit` and return [`RemoteError::TimedOut`]; the call
-    /// itself may still be executed, and takes one of the peer's places for calls until it ends. The limit belongs to
-    /// this proxy: it does not travel with it. For a local object it needs a tokio runtime.
+    /// The same reference, whose calls take no longer than `limit`: then they are cancelled and return
+    /// [`RemoteError::TimedOut`]. What is left of the limit holds for whatever the servant calls in turn; in a
+    /// [scope](crate::with_timeout) that has less left, that counts. The limit belongs to this proxy: a reference that is
+    /// passed on has none. For a local object it needs a tokio runtime.
     #[must_use = "the limit is that of the proxy that is returned"]
     pub fn with_timeout(this: &Self, limit: Duration) -> Self {
         Self { timeout: Some(limit), ..this.clone() }

@@ -1,11 +1,16 @@
 //! What invocation needs of the layers above it: a way to an object elsewhere, and a table that exports.
 
 use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep};
 
 use crate::error::RemoteError;
 use crate::id::{MethodId, NodeId, ObjectId};
@@ -21,9 +26,32 @@ pub trait RemoteObject: Any + Send + Sync {
     /// Where the owner can be dialed.
     fn addresses(&self) -> &[String];
     /// A timer, of the runtime of the node that holds the object.
-    fn sleep(&self, limit: Duration) -> tokio::time::Sleep;
+    fn sleep_until(&self, deadline: Instant) -> Sleep;
+    /// How long a call may take for which nothing else is said.
+    fn call_timeout(&self) -> Option<Duration>;
+    /// For how long it makes sense to try again what nobody said a limit for.
+    fn reconnect_window(&self) -> Duration;
     /// Sends a call. Never blocks; the request waits in a bounded queue until it may leave.
     fn start(self: Arc<Self>, request: Request) -> Pending;
+    /// Whether [`renew`](Self::renew) can find another object in the place of one that is gone.
+    fn is_renewable(&self) -> bool {
+        false
+    }
+    /// Looks for the object anew, after a call failed that was certainly not executed or may be executed twice. What is
+    /// started afterwards goes to what was found.
+    fn renew(&self) -> Option<Renewal> {
+        None
+    }
+}
+
+/// What [`RemoteObject::renew`] does.
+pub type Renewal = Pin<Box<dyn Future<Output = Result<(), RemoteError>> + Send>>;
+
+/// Where a call was sent. `node` implements it.
+pub trait GiveUp: Send + Sync {
+    /// Nobody waits for the answer to the call with this number any more. Called where futures are dropped, so it only takes
+    /// a note.
+    fn give_up(self: Arc<Self>, call: u64);
 }
 
 /// A table of exported objects. `node` implements it.
@@ -35,7 +63,7 @@ pub trait ExportTable: Send + Sync {
 }
 
 /// A call on its way to the owner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// Which method.
     pub method: MethodId,
@@ -45,10 +73,53 @@ pub struct Request {
     pub payload: Bytes,
     /// The references that the payload names by index.
     pub references: Vec<AnyProxy>,
+    /// Until when the caller waits.
+    pub deadline: Option<Instant>,
 }
 
-/// The answer to come. Dropping it gives the answer up: its references are released when it arrives.
-pub type Pending = oneshot::Receiver<Result<Reply, RemoteError>>;
+/// The answer to come; `None` if the node of the caller is gone. Dropping it cancels the call: see [`GiveUp`].
+pub struct Pending {
+    answer: oneshot::Receiver<Result<Reply, RemoteError>>,
+    /// Where the call was sent, and its number there, until there is an answer.
+    sent: Option<(Arc<dyn GiveUp>, u64)>,
+}
+
+impl Pending {
+    /// What comes out of `answer`. `sent`: where the call was sent, and its number there; `None` if it failed before that.
+    pub fn new(
+        answer: oneshot::Receiver<Result<Reply, RemoteError>>,
+        sent: Option<(Arc<dyn GiveUp>, u64)>,
+    ) -> Self {
+        Self { answer, sent }
+    }
+}
+
+impl Future for Pending {
+    type Output = Option<Result<Reply, RemoteError>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(cx));
+        self.sent = None;
+        Poll::Ready(answer.ok())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some((way, call)) = self.sent.take() else { return };
+        // From here on the caller is known not to wait.
+        self.answer.close();
+        if self.answer.try_recv().is_err() {
+            way.give_up(call);
+        }
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pending({:?})", self.sent.as_ref().map(|(_, call)| call))
+    }
+}
 
 /// The answer to a call.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use crate::error::StartError;
 use crate::node::core::Core;
 use crate::node::handle::Node;
 use crate::node::listen;
+use crate::node::policy::{DialPolicy, DialRequest};
 use crate::session::{Locality, MIN_LEASE_MS};
 use crate::transport::{Address, Listener};
 use crate::wire::Limits;
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     pub(crate) limits: Limits,
     pub(crate) max_sessions: usize,
+    pub(crate) dial_policy: DialPolicy,
+    pub(crate) call_timeout: Option<Duration>,
 }
 
 /// Configures a [`Node`]. Made by [`Node::builder`]; every setting has a default.
@@ -46,6 +49,8 @@ impl Builder {
                 drain_timeout: Duration::from_secs(5),
                 limits: Limits::default(),
                 max_sessions: 1024,
+                dial_policy: DialPolicy::default(),
+                call_timeout: None,
             },
         }
     }
@@ -75,7 +80,7 @@ impl Builder {
     }
 
     /// How long a call may wait for a connection to be made, 10 s by default, at most the lease. Where it is certain that
-    /// nobody answers, calls fail at once.
+    /// nobody answers, calls fail at once; those of `#[idempotent]` methods that have no limit are tried again for so long.
     pub fn reconnect_window(mut self, window: Duration) -> Self {
         self.settings.reconnect_window = window;
         self
@@ -103,6 +108,40 @@ impl Builder {
     /// How many sessions others may open, 1,024 by default. Further ones are refused.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.settings.max_sessions = sessions;
+        self
+    }
+
+    /// Decides which addresses are dialed because a peer named them, in a reference or as its own: `policy` answers whether to dial. It
+    /// replaces the default, which it may ask ([`DialRequest::is_permitted_by_default`]); that refuses what a peer could
+    /// not dial itself: loopback and local sockets are for peers on this host, link-local addresses for those on the link.
+    ///
+    /// Addresses that the program names ([`Node::root`], [`Node::connect`]) are not asked about. The policy is asked just before an
+    /// address is dialed: once for an IP address or a socket, and for a host name once before it is resolved and once for each IP
+    /// address that it resolves to (16 at most). It runs in a task of the node and must not block; if it panics, the answer is no. A
+    /// reference whose owner may not be dialed fails with [`RemoteError::Unreachable`](crate::RemoteError::Unreachable).
+    ///
+    /// Whatever it answers, the dials that peers cause are bounded: 16 owners at a time for one peer, 256 for all, and 64 in a row
+    /// for one peer, then 8 a second. A reference beyond that is not registered with its owner before it is used.
+    ///
+    /// ```
+    /// # use rmi_core as rmi;
+    /// use rmi::Node;
+    ///
+    /// // This node uses nobody's objects but those within the cluster.
+    /// let builder = Node::builder().dial_policy(|request| {
+    ///     request.is_permitted_by_default() && request.address().starts_with("tcp://10.1.")
+    /// });
+    /// ```
+    pub fn dial_policy(mut self, policy: impl Fn(&DialRequest<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.dial_policy = DialPolicy::of_user(policy);
+        self
+    }
+
+    /// How long calls of this node to others may take for which nothing else is said, neither by
+    /// [`Proxy::with_timeout`](crate::Proxy::with_timeout) nor by the [scope](crate::with_timeout) in which they are made. Without it there
+    /// is no limit: such a call waits as long as the session with the owner lasts. Calls of local objects are not limited by it.
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.settings.call_timeout = Some(limit);
         self
     }
 

@@ -1,5 +1,8 @@
-//! The only place that reads clocks.
+//! The only place that reads clocks, but for the one of deadlines in `invoke::context`.
 
+use tokio::time::Instant;
+
+use crate::invoke;
 use crate::session::Time;
 
 /// The time that leases are measured with: it counts on while the machine is suspended, where the platform has such a
@@ -16,6 +19,11 @@ pub(crate) fn now() -> Time {
 pub(crate) fn now() -> Time {
     static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     Time(1) + START.elapsed()
+}
+
+/// A deadline, as sessions measure time.
+pub(crate) fn to_session(deadline: Instant) -> Time {
+    now() + deadline.saturating_duration_since(invoke::now())
 }
 
 /// Sleeps until `time`. The timer may not count suspension: whoever relies on the time reads the clock again.

@@ -1,13 +1,15 @@
 //! The node itself: what all its links, tasks and handles share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep};
+use tokio_util::task::TaskTracker;
 
 use crate::error::RemoteError;
 use crate::gc::{Debt, SessionKey};
@@ -16,8 +18,10 @@ use crate::invoke::{AnyProxy, Target};
 use crate::node::builder::Settings;
 use crate::node::exports::Exports;
 use crate::node::import::{Import, Way};
+use crate::node::introducer::{DialSlot, Named, all_dials};
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
+use crate::node::reached::Reached;
 use crate::node::stats::Served;
 use crate::session::{Introduction, Locality, OutReference, Phase};
 use crate::transport::Address;
@@ -30,11 +34,16 @@ pub(crate) struct Core {
     /// Published objects, by name.
     pub(crate) roots: Mutex<HashMap<String, AnyProxy>>,
     pub(crate) links: Mutex<Links>,
+    pub(crate) reached: Mutex<Reached>,
+    /// Bounds the owners that are dialed at a time because peers named them.
+    introduced: Arc<Semaphore>,
     /// Where this process itself can dial this node, and what it tells others.
     pub(crate) addresses: Mutex<Addresses>,
     next_key: AtomicU64,
     pub(crate) runtime: Handle,
     tasks: Mutex<JoinSet<()>>,
+    /// Calls of servants; links know how to end them.
+    pub(crate) calls: TaskTracker,
     /// No new work is accepted.
     pub(crate) draining: AtomicBool,
     /// What is said to peers once the node is leaving.
@@ -52,10 +61,12 @@ pub(crate) struct Links {
     to_node: HashMap<NodeId, Arc<Link>>,
     /// Open sessions, whoever dialed, by what the other end says it is.
     by_peer: HashMap<NodeId, Vec<Arc<Link>>>,
+    /// Sessions that others may resume, by their names.
+    by_name: HashMap<[u8; 16], Arc<Link>>,
     /// Sessions that a person or program asked for, by address.
     to_address: HashMap<Address, Arc<Link>>,
-    /// Sessions with owners whose handshake is not over.
-    opening: HashSet<SessionKey>,
+    /// Sessions with owners that peers named, whose handshake is not over.
+    opening: HashMap<SessionKey, DialSlot>,
     /// How often in a row entries of an owner had to ask again without an answer.
     pub(crate) asked_again: HashMap<NodeId, u32>,
 }
@@ -70,9 +81,6 @@ pub(crate) enum Cause {
     /// A peer named it.
     Introduced,
 }
-
-/// How many owners are dialed at a time because peers named them. References beyond them are not registered before they are used.
-const MAX_INTRODUCED: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
@@ -92,10 +100,13 @@ impl Core {
             exports: Arc::new(Exports::new(id)),
             roots: Mutex::default(),
             links: Mutex::default(),
+            reached: Mutex::default(),
+            introduced: all_dials(),
             addresses: Mutex::default(),
             next_key: AtomicU64::new(1),
             runtime,
             tasks: Mutex::default(),
+            calls: TaskTracker::new(),
             draining: AtomicBool::new(false),
             leaving: OnceLock::new(),
             stop: watch::Sender::new(false),
@@ -129,22 +140,19 @@ impl Core {
         });
     }
 
-    /// Runs a call of a servant; it ends with the link.
-    pub(crate) fn spawn_call(&self, link: &Link, call: impl Future<Output = ()> + Send + 'static) {
-        let mut running = link.running.lock();
-        while running.try_join_next().is_some() {}
-        running.spawn_on(call, &self.runtime);
-        // The link may have ended while the call was being started.
-        if link.look(|session| session.phase() == Phase::Ended) {
-            running.abort_all();
-        }
-    }
-
-    /// Ends all tasks, and returns them to be waited for.
-    pub(crate) fn take_tasks(&self) -> JoinSet<()> {
+    /// Ends all tasks, and waits for them. Calls of servants have been told to end.
+    pub(crate) async fn end_tasks(&self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.abort_all();
-        tasks
+        while tasks.join_next().await.is_some() {}
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    /// A timer for whoever calls, who may be on a thread without a runtime.
+    pub(crate) fn sleep_until(&self, deadline: Instant) -> Sleep {
+        let _context = self.runtime.enter();
+        tokio::time::sleep_until(deadline)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -178,7 +186,7 @@ impl Core {
     pub(crate) fn link_to(
         self: &Arc<Self>,
         owner: NodeId,
-        addresses: &Arc<[String]>,
+        addresses: &Named,
         cause: Cause,
     ) -> Result<Arc<Link>, RemoteError> {
         if self.is_stopped() {
@@ -193,13 +201,7 @@ impl Core {
             }
             return Ok(link.clone());
         }
-        if cause == Cause::Introduced && links.opening.len() >= MAX_INTRODUCED {
-            return Err(RemoteError::Overloaded {
-                node: self.id,
-                what: format!("{MAX_INTRODUCED} nodes that others named are being dialed"),
-            });
-        }
-        if addresses.is_empty() {
+        if addresses.list.is_empty() && !self.reached.lock().contains(owner) {
             return Err(RemoteError::Unreachable {
                 target: format!("node {owner}"),
                 reason: "it accepts no connections that could be made from here; only nodes that it has \
@@ -207,10 +209,18 @@ impl Core {
                     .into(),
             });
         }
-        let target = format!("node {owner} at {}", addresses.join(", "));
+        let slot = match cause {
+            Cause::Introduced => addresses.slot(owner, &self.introduced, crate::node::clock::now()),
+            Cause::Used | Cause::Lost => Ok(None),
+        };
+        let Ok(slot) = slot else {
+            let what = "the nodes that others named are being dialed, as many as may be".into();
+            return Err(RemoteError::Overloaded { node: self.id, what });
+        };
+        let target = format!("node {owner} at {}", addresses.list.join(", "));
         let link = Link::new(self, target, Origin::DialedOwner(addresses.clone()));
         links.all.insert(link.key, link.clone());
-        links.opening.insert(link.key);
+        links.opening.extend(slot.map(|slot| (link.key, slot)));
         let replaced = links.to_node.insert(owner, link.clone());
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
@@ -256,18 +266,40 @@ impl Core {
         self.links.lock().all.values().filter(|link| link.is_inbound()).count()
     }
 
-    /// The handshake is over. What this node dialed is a way to the node at the other end.
-    pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId) {
+    /// The session that others may resume under a name.
+    pub(crate) fn link_named(&self, name: [u8; 16]) -> Option<Arc<Link>> {
+        self.links.lock().by_name.get(&name).cloned()
+    }
+
+    /// Gives up the session that waits longest for its connection to come back, among those whose peer holds nothing here. False:
+    /// there is none.
+    pub(crate) fn make_room(&self) -> bool {
+        let waiting = |link: Arc<Link>| match link.look(|session| (session.phase(), session.is_idle())) {
+            (Phase::Detached(since), true) if link.is_inbound() => Some((since, link)),
+            _ => None,
+        };
+        let longest = self.all_links().into_iter().filter_map(waiting).min_by_key(|(since, _)| *since);
+        longest.map(|(_, link)| link.close(Reason::Broken("its room was needed for others".into()))).is_some()
+    }
+
+    /// The handshake is over, and others may resume the session under a name, if it has one. What this node dialed is a way to the
+    /// node at the other end.
+    pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId, name: Option<[u8; 16]>) {
         let mut links = self.links.lock();
         links.opening.remove(&link.key);
+        name.map(|name| links.by_name.insert(name, link.clone()));
         links.by_peer.entry(peer).or_default().push(link.clone());
-        if link.is_dialed() {
-            let known = links.to_node.get(&peer).is_some_and(|known| known.is_usable());
-            if !known {
-                links.to_node.insert(peer, link.clone());
-            }
+        if matches!(link.origin, Origin::DialedAddress) {
+            self.reached.lock().insert(peer, (link.target.clone(), None));
         }
+        // One that is still opening does not stand in its way: it may be dialing addresses that somebody made up.
+        let leads = |known: &Arc<Link>| known.peer().is_some() && known.is_usable();
+        let replaced = match link.is_dialed() && !links.to_node.get(&peer).is_some_and(leads) {
+            true => links.to_node.insert(peer, link.clone()),
+            false => None,
+        };
         drop(links);
+        drop(replaced);
         // Closed meanwhile: then nobody else takes it out again.
         if matches!(*link.stage.borrow(), Stage::Closed(_)) {
             self.forget_way(link);
@@ -280,6 +312,7 @@ impl Core {
         links.opening.remove(&link.key);
         links.to_node.retain(|_, other| !Arc::ptr_eq(other, link));
         links.to_address.retain(|_, other| !Arc::ptr_eq(other, link));
+        links.by_name.retain(|_, other| !Arc::ptr_eq(other, link));
         if let Some(peer) = link.peer()
             && let Some(all) = links.by_peer.get_mut(&peer)
         {
@@ -331,7 +364,7 @@ impl Core {
                 }
                 let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
                 let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
-                let addresses = import.addresses.clone();
+                let addresses = import.addresses.list.clone();
                 Ok(OutReference::Held { owner, id, interface, addresses, pin: import })
             }
         }
@@ -347,7 +380,7 @@ impl Core {
         let target = match self.exports.find(id) {
             Some(object) => Target::Own(object),
             // Its holder's session ended, and it did not know yet. Calls on it fail as those on any dead reference.
-            None => Target::Remote(Import::new(self, self.id, id, [].into(), Way::Gone)),
+            None => Target::Remote(Import::new(self, self.id, id, Named::none(), Way::Gone)),
         };
         AnyProxy::new(target, interface)
     }

@@ -5,30 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::NodeId;
+use crate::node::backoff::Backoff;
 use crate::node::clock;
-use crate::node::driver::{self, NoSession};
+use crate::node::driver;
+use crate::node::handshake::{Connection, NoSession, handshake};
+use crate::node::introducer::Named;
 use crate::node::link::{Link, Reason};
-use crate::session::Role;
+use crate::node::reached::Place;
+use crate::node::resume::Return;
+use crate::session::{Role, Time};
 use crate::transport::{Address, Stream, dial};
+
+/// How often a session is asked for where somebody answers and the connection then breaks.
+const MAX_ROUNDS: u32 = 8;
 
 /// The first pause before an owner that did not answer is asked again by itself; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Connects a link to whoever listens at `address`, within the reconnect window.
 pub(crate) async fn to_address(link: Arc<Link>, address: Address) {
-    let until = clock::now() + link.core.settings.reconnect_window;
-    match connect(&address, until.since(clock::now())).await {
-        Ok(stream) => {
-            let limit = until.since(clock::now()).min(link.core.settings.handshake_timeout);
-            driver::run(link, stream, Role::Dial(None), limit).await;
-        }
-        Err(NotConnected { reason, .. }) => link.close(Reason::Unreachable(reason)),
-    }
+    open(link, None, vec![(address.to_string(), None)]).await;
 }
 
-/// Connects a link to its owner: the first address at which that very node answers. All of them have the reconnect window
-/// together.
-pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[String]>, attempt: u32) {
+/// Connects a link to its owner: the first address at which that very node answers, among those that may be dialed. All of
+/// them have the reconnect window together.
+pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Named, attempt: u32) {
     if attempt > 0 {
         let pause = FIRST_PAUSE * 2u32.pow(attempt.min(8) - 1);
         tokio::select! {
@@ -36,17 +37,63 @@ pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[Str
             () = link.hurry.notified() => {}
         }
     }
+    let places = link.core.reached.lock().places(owner, &addresses);
+    open(link, Some(owner), places).await;
+}
+
+/// Opens the session and keeps it going. Where somebody answers and the connection breaks before there is a session, it asks
+/// again.
+async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>) {
     let until = clock::now() + link.core.settings.reconnect_window;
-    let mut tried = Vec::new();
-    // Whether another node answers everywhere, and whether there is nothing to hope for.
-    let (mut replaced, mut definite) = (true, true);
-    for (at, address) in addresses.iter().enumerate() {
-        let share = until.since(clock::now()) / (addresses.len() - at) as u32;
-        let outcome = match address.parse() {
-            Ok(parsed) => connect(&parsed, share).await,
-            Err(reason) => Err(NotConnected { reason, definite: true }),
+    let mut backoff = Backoff::new();
+    let mut rounds = 1;
+    let failure = loop {
+        let failure = match round(&link, expect, &places, until).await {
+            Ok((connection, at)) => {
+                let Some(node) = link.peer() else { return link.close(Reason::Forgotten) };
+                if let (Some(owner), Some(place)) = (expect, places.get(at)) {
+                    link.core.reached.lock().insert(owner, place.clone());
+                }
+                places[..=at].rotate_right(1);
+                return driver::live(link, connection, Return::Dial(node, places)).await;
+            }
+            Err(failure) => failure,
         };
-        let reason = match outcome {
+        if !failure.halfway || rounds == MAX_ROUNDS || clock::now() >= until {
+            break failure;
+        }
+        rounds += 1;
+        tokio::time::sleep(backoff.pause()).await;
+        // What rode along with the Hello does so again.
+        link.with_quietly(|session| session.restart());
+    };
+    if let (Some(owner), Reason::Replaced(_) | Reason::Unreachable(_)) = (expect, &failure.reason) {
+        link.core.reached.lock().remove(owner, &places);
+    }
+    link.close(failure.reason);
+}
+
+/// Why no address led to a session.
+struct NoWay {
+    reason: Reason,
+    /// Somebody answered, and the connection broke.
+    halfway: bool,
+}
+
+/// Tries each address once. Returns which one led to a session.
+async fn round(
+    link: &Arc<Link>,
+    expect: Option<NodeId>,
+    places: &[Place],
+    until: Time,
+) -> Result<(Connection, usize), NoWay> {
+    let mut tried = Vec::new();
+    // Whether another node answers everywhere, whether there is nothing to hope for, and whether somebody was there.
+    let (mut replaced, mut definite, mut halfway) = (true, true, false);
+    let mut refused = None;
+    for (at, place) in places.iter().enumerate() {
+        let (address, share) = (&place.0, until.since(clock::now()) / (places.len() - at) as u32);
+        let reason = match connect(link, expect, place, share).await {
             Err(failed) => {
                 replaced = false;
                 definite &= failed.definite;
@@ -54,36 +101,60 @@ pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Arc<[Str
             }
             Ok(stream) => {
                 let limit = share.min(link.core.settings.handshake_timeout);
-                match driver::handshake(&link, stream, Role::Dial(Some(owner)), limit).await {
-                    Ok(connection) => return driver::pump(link, connection).await,
+                match handshake(link, stream, Role::Dial(expect), limit).await {
+                    Ok(connection) => return Ok((connection, at)),
                     Err(NoSession::OtherNode(text)) => text,
+                    Err(NoSession::Resume(..)) => "it wants to resume a session itself".into(),
                     Err(NoSession::Failed(reason)) => {
                         replaced = false;
-                        definite &= matches!(reason, Reason::Refused(_) | Reason::Violation(_));
-                        reason.to_string()
+                        let final_word = !matches!(reason, Reason::Unreachable(_) | Reason::Broken(_));
+                        definite &= final_word;
+                        halfway |= !final_word;
+                        let text = reason.to_string();
+                        refused = Some(reason).filter(|_| final_word);
+                        text
                     }
                 }
             }
         };
-        tried.push(format!("{address}: {reason}"));
+        tried.push(match expect {
+            Some(_) => format!("{address}: {reason}"),
+            // It is the target already.
+            None => reason,
+        });
     }
     let tried = tried.join("; ");
-    link.close(match (replaced, definite) {
-        (true, _) => Reason::Replaced(tried),
-        (_, true) => Reason::Unreachable(tried),
-        // It may be there: what waits for it asks again.
-        _ => Reason::Broken(tried),
-    });
+    let reason = match (expect, replaced, definite, refused) {
+        // A person or program named the address, and shall hear what it answered.
+        (None, _, true, Some(reason)) => reason,
+        (Some(_), true, ..) => Reason::Replaced(tried),
+        (Some(_), _, false, _) => Reason::Broken(tried),
+        _ => Reason::Unreachable(tried),
+    };
+    Err(NoWay { reason, halfway })
 }
 
-struct NotConnected {
-    reason: String,
+pub(crate) struct NotConnected {
+    pub(crate) reason: String,
     /// The other side, or this system, said no.
-    definite: bool,
+    pub(crate) definite: bool,
 }
 
-async fn connect(address: &Address, limit: Duration) -> Result<Stream, NotConnected> {
-    match tokio::time::timeout(limit, dial(address)).await {
+/// Makes a connection to a place, within `limit`, if it may be dialed. `owner`: who is said to be there.
+pub(crate) async fn connect(
+    link: &Link,
+    owner: Option<NodeId>,
+    place: &Place,
+    limit: Duration,
+) -> Result<Stream, NotConnected> {
+    let (text, by) = place;
+    let address: Address = match text.parse() {
+        Ok(address) => address,
+        Err(reason) => return Err(NotConnected { reason, definite: true }),
+    };
+    let policy = &link.core.settings.dial_policy;
+    let permits = |ip| owner.is_none_or(|owner| policy.permits((&address, text), ip, owner, by.as_deref()));
+    match tokio::time::timeout(limit, dial(&address, permits)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(NotConnected {
             reason: error.to_string(),

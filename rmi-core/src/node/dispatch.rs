@@ -1,24 +1,22 @@
 //! Carries out what arrived: references find their sessions, calls their servants, answers their callers.
 
 use std::any::Any;
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 
 use crate::error::RemoteError;
 use crate::id::{InterfaceName, MethodId, ObjectId};
 use crate::invoke::{
-    Answer, AnyProxy, DESCRIBE, Incoming, Object, RemoteResult, Reply, ReplyStatus, Running, Target,
-    decode_fault,
+    Answer, AnyProxy, DESCRIBE, Incoming, Limit, RemoteResult, Reply, ReplyStatus, Target, decode_fault,
 };
 use crate::node::clock;
 use crate::node::discard::discard;
+use crate::node::execution::{Execution, Fate};
 use crate::node::link::{Link, Reason};
 use crate::node::live::Live;
-use crate::session::{Arrived, Assembly, Event, FragmentError, Head, Verdict};
+use crate::session::{Arrived, Assembly, Event, FragmentError, Head, Time, Verdict};
 use crate::wire::{Frame, ReplyKind};
 
 /// How much of a panic's message travels, in bytes.
@@ -56,11 +54,14 @@ impl Inbox {
                 self.deliver(link, whole).await?;
             }
             Event::Abort { first } => {
-                let (head, _references) = self.assembly.abort(first).map_err(fragment)?;
-                if let Head::Call { call, .. } = head {
-                    link.with(|session| session.aborted(call));
+                let (head, references) = self.assembly.abort(first).map_err(fragment)?;
+                drop(references);
+                match head {
+                    Head::Call { call, .. } => link.with(|session| session.aborted(call)),
+                    Head::Reply { call, .. } => unanswered(link, call),
                 }
             }
+            Event::Cancel { call } => self.cancel(link, call),
             Event::Root { call, name, verdict: Verdict::Serve } => root(link, call, &name),
             Event::Root { call, verdict, .. } => refuse(link, call, verdict),
             Event::Dirty { object } => {
@@ -73,6 +74,18 @@ impl Inbox {
         Ok(())
     }
 
+    /// The peer gave a call up. It is answered all the same, by whoever executes it, or when all of it is here.
+    fn cancel(&mut self, link: &Link, call: u64) {
+        let partial = self.assembly.messages().find_map(|(head, _)| match head {
+            Head::Call { call: partial, verdict, .. } if *partial == call => Some(verdict),
+            _ => None,
+        });
+        match partial {
+            Some(verdict) => *verdict = Verdict::Cancelled,
+            None => link.running.abort(call),
+        }
+    }
+
     #[expect(clippy::type_complexity, reason = "what the assembly returns, whole or not")]
     async fn deliver(
         &mut self,
@@ -81,8 +94,8 @@ impl Inbox {
     ) -> Result<(), Close> {
         let Some(((head, references), payload)) = whole.map_err(fragment)? else { return Ok(()) };
         match head {
-            Head::Call { call, object, method, verdict: Verdict::Serve } => {
-                serve(link, call, object, method, payload, references).await;
+            Head::Call { call, object, method, deadline, verdict: Verdict::Serve } => {
+                serve(link, call, (object, method), deadline, payload, references).await;
             }
             Head::Call { call, verdict, .. } => refuse(link, call, verdict),
             Head::Reply { call, status } => answered(link, call, status, payload, references),
@@ -115,7 +128,7 @@ fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
             home
         }
         Arrived::Third { owner, addresses, object, debt, interface } => {
-            let import = core.import_from_third(owner, object, addresses, debt);
+            let import = core.import_from_third(owner, object, link.named(addresses), debt);
             AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
         }
     }
@@ -126,6 +139,7 @@ fn refuse(link: &Arc<Link>, call: u64, verdict: Verdict) {
     let node = link.core.id;
     let error = match verdict {
         Verdict::Overloaded(what) => RemoteError::Overloaded { node, what: what.into() },
+        Verdict::Cancelled => RemoteError::Cancelled { node, call: "a call that was not all there".into() },
         _ => RemoteError::Unsupported { node, what: "this kind of target or option".into() },
     };
     fault(link, call, error);
@@ -145,12 +159,12 @@ fn root(link: &Arc<Link>, call: u64, name: &str) {
     }
 }
 
-/// Executes a call: decodes the arguments, polls the servant once here, in the order of arrival, and spawns what is pending.
+/// Executes a call: decodes the arguments, and starts the servant.
 async fn serve(
     link: &Arc<Link>,
     call: u64,
-    id: ObjectId,
-    method: MethodId,
+    (id, method): (ObjectId, MethodId),
+    deadline: Option<Time>,
     payload: Bytes,
     references: Vec<AnyProxy>,
 ) {
@@ -166,12 +180,21 @@ async fn serve(
         let answer = Ok::<_, RemoteError>(descriptor.describe()).encode();
         return reply(link, call, "rmi.Object/describe", answer);
     }
-    let path = descriptor.method(method).map_or("an unknown method", |method| method.path);
+    let described = descriptor.method(method);
+    let path = described.map_or("an unknown method", |method| method.path);
+    let limit = deadline.and_then(|deadline| Limit::left(deadline.since(clock::now())));
+    if let Some(limit) = limit.filter(Limit::is_over) {
+        return fault(link, call, limit.timed_out(path));
+    }
+    let fate = match described.is_some_and(|method| method.no_cancel) {
+        true => Fate::RunsToItsEnd,
+        false => Fate::EndsWithItsCaller(limit),
+    };
     let started = catch_unwind(AssertUnwindSafe(|| {
         let mut incoming = Incoming::new(core.id, &payload, references);
         object.skeleton().dispatch(method, &mut incoming)
     }));
-    let mut running = match started {
+    let running = match started {
         Ok(Some(Ok(running))) => running,
         Ok(Some(Err(error))) => return fault(link, call, error),
         Ok(None) => {
@@ -181,42 +204,11 @@ async fn serve(
         }
         Err(panic) => return panicked(link, call, path, panic),
     };
-    match poll_fn(|context| Poll::Ready(poll_caught(&mut running, context))).await {
-        Poll::Ready(outcome) => {
-            discard([running]);
-            finish(link, call, path, outcome, object);
-        }
-        Poll::Pending => {
-            let task_link = link.clone();
-            core.spawn_call(link, async move {
-                let outcome = poll_fn(|context| poll_caught(&mut running, context)).await;
-                // The servant's future goes before the answer does, as it would in a local call.
-                discard([running]);
-                finish(&task_link, call, path, outcome, object);
-            });
-        }
-    }
+    Execution::new(link, call, path, object, running, fate).start().await;
 }
 
-type Outcome = std::thread::Result<Result<Answer, String>>;
-
-fn poll_caught(running: &mut Running, context: &mut std::task::Context<'_>) -> Poll<Outcome> {
-    match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    }
-}
-
-/// The object is kept until its call has been answered.
-fn finish(link: &Arc<Link>, call: u64, path: &'static str, outcome: Outcome, object: Arc<Object>) {
-    match outcome {
-        Ok(answer) => reply(link, call, path, answer),
-        Err(panic) => panicked(link, call, path, panic),
-    }
-    discard([object]);
-}
-
-fn panicked(link: &Arc<Link>, call: u64, path: &str, panic: Box<dyn Any + Send>) {
+/// Answers that the servant panicked.
+pub(crate) fn panicked(link: &Arc<Link>, call: u64, path: &str, panic: Box<dyn Any + Send>) {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     let mut message = text.unwrap_or_else(|| "it panicked with a value that is no text".into());
@@ -225,7 +217,8 @@ fn panicked(link: &Arc<Link>, call: u64, path: &str, panic: Box<dyn Any + Send>)
     fault(link, call, RemoteError::Panicked { node: link.core.id, call: path.to_owned(), message });
 }
 
-fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answer, String>) {
+/// Answers with what the servant returned.
+pub(crate) fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answer, String>) {
     let sent = answer.and_then(|answer| {
         let references = link.core.outward(answer.references)?;
         let status = match answer.status {
@@ -247,7 +240,8 @@ fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answer, String>
     }
 }
 
-fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
+/// Answers with a failure outside of the method.
+pub(crate) fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
     // Strings and numbers: this cannot fail; were it to, an empty map is an unknown error to the caller.
     let encode =
         |error: &RemoteError| Bytes::from(rmp_serde::to_vec_named(error).unwrap_or_else(|_| vec![0x80]));
@@ -262,6 +256,13 @@ fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
 fn shortened(mut error: RemoteError) -> RemoteError {
     error.shorten();
     error
+}
+
+/// The answer to a call of this side was begun, and will not come. Usually nobody waits for it.
+fn unanswered(link: &Arc<Link>, call: u64) {
+    let Some(caller) = link.with(|session| session.answered(call)) else { return };
+    let (node, path) = (link.peer().unwrap_or(link.core.id), caller.path.to_string());
+    caller.fail(RemoteError::BadReply { node, call: path, reason: "its owner did not finish it".into() });
 }
 
 /// The answer to a call of this side is complete.

@@ -16,8 +16,8 @@ use crate::node::core::Core;
 use crate::node::driver;
 use crate::node::link::{Link, Origin, Reason};
 use crate::node::peer::{Peer, ask_root};
-use crate::session::Role;
-use crate::transport::{Address, Stream};
+use crate::session::{Phase, Role};
+use crate::transport::{Address, Distance, Stream};
 
 /// How often shutdown looks whether it may go on.
 const LOOK: Duration = Duration::from_millis(5);
@@ -79,11 +79,10 @@ async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
     core.stop.send_replace(true);
     for link in core.all_links() {
         link.close(Reason::Stopped);
-        // A detached link was closed before, for another reason.
+        // One that has lapsed was closed before, for another reason.
         link.finish();
     }
-    let mut tasks = core.take_tasks();
-    while tasks.join_next().await.is_some() {}
+    core.end_tasks().await;
 }
 
 impl Node {
@@ -177,9 +176,10 @@ impl Node {
         }
         let link = Link::new(core, "the other end of an attached stream".into(), Origin::Attached);
         core.add_link(&link);
+        let stream = Stream::new(io, Distance::Unknown);
         core.spawn_link(
             &link,
-            driver::run(link.clone(), Stream::new(io), Role::Attach, core.settings.handshake_timeout),
+            driver::run(link.clone(), stream, Role::Attach, core.settings.handshake_timeout),
         );
         core.close_if_stopped(&link);
         self.opened(link).await
@@ -221,8 +221,13 @@ impl Node {
 /// Nothing runs for the peer, nothing waits to be sent, and it has registered what was passed on to it.
 fn is_drained(link: &Arc<Link>) -> bool {
     link.look(|session| {
-        let idle = session.serving() == 0 && session.is_flushed();
-        session.pinned() == 0 && (idle || !session.is_open())
+        let idle = match session.phase() {
+            Phase::Open => session.serving() == 0 && session.is_flushed(),
+            // Its peer may come back for the answers.
+            Phase::Detached(_) => session.serving() == 0,
+            _ => true,
+        };
+        session.pinned() == 0 && idle
     })
 }
 

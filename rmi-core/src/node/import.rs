@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep};
 
 use crate::error::RemoteError;
 use crate::gc::Debt;
 use crate::id::{NodeId, ObjectId};
-use crate::invoke::{Pending, RemoteObject, Request};
+use crate::invoke::{GiveUp, Pending, RemoteObject, Request};
+use crate::node::clock;
 use crate::node::core::{Cause, Core};
+use crate::node::introducer::Named;
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
 use crate::session::{Message, Outward};
@@ -25,8 +28,8 @@ pub(crate) struct Import {
     core: Arc<Core>,
     pub(crate) owner: NodeId,
     pub(crate) object: ObjectId,
-    /// Where the owner can be dialed.
-    pub(crate) addresses: Arc<[String]>,
+    /// Where the owner can be dialed, and who says so.
+    pub(crate) addresses: Named,
     pub(crate) way: Mutex<Way>,
 }
 
@@ -46,7 +49,7 @@ impl Import {
         core: &Arc<Core>,
         owner: NodeId,
         object: ObjectId,
-        addresses: Arc<[String]>,
+        addresses: Named,
         way: Way,
     ) -> Arc<Self> {
         Arc::new(Self { core: core.clone(), owner, object, addresses, way: Mutex::new(way) })
@@ -92,37 +95,42 @@ impl Import {
         RemoteError::NoSuchObject { node: self.owner, object: self.object.to_string() }
     }
 
-    fn send(self: &Arc<Self>, request: Request, caller: Caller) {
+    /// Returns where the call was sent, and its number there, unless it has failed already.
+    fn send(self: &Arc<Self>, request: Request, caller: Caller) -> Option<(Arc<Link>, u64)> {
         if self.core.is_stopped() {
-            return caller.fail(RemoteError::ShuttingDown { node: self.core.id });
+            caller.fail(RemoteError::ShuttingDown { node: self.core.id });
+            return None;
         }
         let references = match self.core.outward(request.references) {
             Ok(references) => references,
             Err(reason) => {
-                let call = request.path.to_owned();
-                return caller.fail(RemoteError::BadArgument {
-                    call,
-                    argument: "a reference".into(),
-                    reason,
-                });
+                let (call, argument) = (request.path.to_owned(), "a reference".into());
+                caller.fail(RemoteError::BadArgument { call, argument, reason });
+                return None;
             }
         };
         let outward = Outward::Call { object: self.object, method: request.method };
-        let message = Message { outward, payload: request.payload, references };
+        let deadline = request.deadline.map(clock::to_session);
+        let message = Message { outward, payload: request.payload, references, deadline };
         let mut unsent = (caller, message);
         for _ in 0..MAX_TRIES {
             let link = match self.link() {
                 Ok(link) => link,
-                Err(error) => return unsent.0.fail(error),
+                Err(error) => {
+                    unsent.0.fail(error);
+                    return None;
+                }
             };
+            let now = clock::now();
             // Nothing of the call has left if the session ended this moment.
-            match link.with(|session| session.call(unsent.0, unsent.1)) {
-                None => return,
-                Some(back) => unsent = back,
+            match link.with(|session| session.call(now, unsent.0, unsent.1)) {
+                Ok(call) => return Some((link, call)),
+                Err(back) => unsent = *back,
             }
         }
         let (target, reason) = (format!("node {}", self.owner), "its sessions end as they are made".into());
         unsent.0.fail(RemoteError::Unreachable { target, reason });
+        None
     }
 }
 
@@ -136,21 +144,27 @@ impl RemoteObject for Import {
     }
 
     fn addresses(&self) -> &[String] {
-        &self.addresses
+        &self.addresses.list
     }
 
-    fn sleep(&self, limit: Duration) -> tokio::time::Sleep {
-        // Whoever calls may be on a thread without a runtime.
-        let _context = self.core.runtime.enter();
-        tokio::time::sleep(limit)
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        self.core.sleep_until(deadline)
+    }
+
+    fn call_timeout(&self) -> Option<Duration> {
+        self.core.settings.call_timeout
+    }
+
+    fn reconnect_window(&self) -> Duration {
+        self.core.settings.reconnect_window
     }
 
     fn start(self: Arc<Self>, request: Request) -> Pending {
         let (answer, pending) = oneshot::channel();
         let object = Some((self.owner, self.object));
         let caller = Caller { answer, path: Path::Method(request.path), object };
-        self.send(request, caller);
-        pending
+        let sent = self.send(request, caller);
+        Pending::new(pending, sent.map(|(link, call)| (link as Arc<dyn GiveUp>, call)))
     }
 }
 

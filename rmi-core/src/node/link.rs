@@ -5,16 +5,19 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 
 use crate::error::RemoteError;
 use crate::gc::SessionKey;
 use crate::id::{NodeId, ObjectId};
+use crate::invoke::GiveUp;
 use crate::node::clock;
 use crate::node::core::Core;
 use crate::node::discard::discard;
 use crate::node::import::{Import, Way};
+use crate::node::introducer::Named;
 use crate::node::live::{Caller, Live};
+use crate::node::resume::Handover;
+use crate::node::running::Running;
 use crate::session::{Failure, Session};
 
 pub(crate) struct Link {
@@ -24,18 +27,29 @@ pub(crate) struct Link {
     pub(crate) target: String,
     pub(crate) origin: Origin,
     session: Mutex<Session<Live>>,
-    /// Import handles that were dropped. `Drop` only queues; the writer sends.
-    dropped: Mutex<Vec<ObjectId>>,
+    /// Import handles that were dropped, and calls that were given up. `Drop` only queues; the writer sends.
+    dropped: Mutex<Dropped>,
     /// A call waits for the owner to be dialed: no pause before another attempt.
     pub(crate) hurry: Notify,
     /// There may be output, or an earlier timeout.
     pub(crate) wake: Notify,
+    /// A connection on which the peer came back.
+    handover: Mutex<Option<Handover>>,
+    /// There is one.
+    pub(crate) handed: Notify,
     /// The node at the other end, and where it can be dialed.
-    peer: OnceLock<(NodeId, Arc<[String]>)>,
+    peer: OnceLock<(NodeId, Named)>,
     /// How far it is.
     pub(crate) stage: watch::Sender<Stage>,
-    /// Servants' calls of this peer that are not finished.
-    pub(crate) running: Mutex<JoinSet<()>>,
+    /// Calls of this peer that have a task.
+    pub(crate) running: Running,
+}
+
+/// What is told to the session by whoever works on it next.
+#[derive(Debug, Default)]
+struct Dropped {
+    imports: Vec<ObjectId>,
+    calls: Vec<u64>,
 }
 
 /// How a link came to be. Only what this node dialed is a way to an owner; whatever else claims to be somebody is believed
@@ -43,7 +57,7 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) enum Origin {
     /// Dialed for the sake of an object's owner, at these addresses.
-    DialedOwner(Arc<[String]>),
+    DialedOwner(Named),
     /// Dialed because a person or program named the address.
     DialedAddress,
     /// The peer dialed.
@@ -76,6 +90,8 @@ pub(crate) enum Reason {
     Expired,
     /// The peer said Bye.
     Bye(String),
+    /// The peer does not know the session any more.
+    Forgotten,
     /// The peer broke the protocol.
     Violation(String),
     /// This node was shut down.
@@ -89,6 +105,7 @@ impl fmt::Display for Reason {
             Self::Refused(text) => write!(f, "it refused: {text}"),
             Self::Broken(text) => write!(f, "the connection broke: {text}"),
             Self::Expired => f.write_str("nothing was heard from it until the lease ended"),
+            Self::Forgotten => f.write_str("it has given the session up"),
             Self::Bye(text) => write!(f, "it said goodbye: {text}"),
             Self::Violation(text) => write!(f, "it broke the protocol: {text}"),
             Self::Stopped => f.write_str("this node was shut down"),
@@ -111,9 +128,11 @@ impl Link {
             dropped: Mutex::default(),
             hurry: Notify::new(),
             wake: Notify::new(),
+            handover: Mutex::default(),
+            handed: Notify::new(),
             peer: OnceLock::new(),
             stage: watch::Sender::new(Stage::Opening),
-            running: Mutex::default(),
+            running: Running::default(),
         })
     }
 
@@ -139,6 +158,7 @@ impl Link {
         };
         discard(garbage.objects);
         drop(garbage.pins);
+        drop(garbage.callers);
         for (caller, failure) in failures {
             let error = self.failure(failure, &caller);
             caller.fail(error);
@@ -169,8 +189,9 @@ impl Link {
     }
 
     /// Whether it was made to dial an owner at just these addresses.
-    pub(crate) fn dials(&self, addresses: &Arc<[String]>) -> bool {
-        matches!(&self.origin, Origin::DialedOwner(dialed) if dialed == addresses)
+    pub(crate) fn dials(&self, addresses: &Named) -> bool {
+        let policy = &self.core.settings.dial_policy;
+        matches!(&self.origin, Origin::DialedOwner(dialed) if policy.is_same(dialed, addresses))
     }
 
     pub(crate) fn is_inbound(&self) -> bool {
@@ -182,13 +203,19 @@ impl Link {
         self.peer.get().map(|(node, _)| *node)
     }
 
-    pub(crate) fn set_peer(&self, node: NodeId, addresses: Arc<[String]>) {
+    pub(crate) fn set_peer(&self, node: NodeId, addresses: Named) {
         let _ = self.peer.set((node, addresses));
+    }
+
+    /// Named that the peer named.
+    pub(crate) fn named(&self, list: Vec<String>) -> Named {
+        // Before it is known who it is, it names nothing.
+        self.peer.get().map_or_else(Named::none, |(_, own)| Named { list: list.into(), by: own.by.clone() })
     }
 
     /// The handle of a new entry for an object of the peer.
     pub(crate) fn new_import(self: &Arc<Self>, object: ObjectId) -> (Arc<Import>, Weak<Import>) {
-        let (owner, addresses) = self.peer.get().cloned().unwrap_or_else(|| (self.core.id, [].into()));
+        let (owner, addresses) = self.peer.get().cloned().unwrap_or_else(|| (self.core.id, Named::none()));
         let import = Import::new(&self.core, owner, object, addresses, Way::Link(self.clone()));
         let weak = Arc::downgrade(&import);
         (import, weak)
@@ -196,16 +223,20 @@ impl Link {
 
     /// The last clone of an import's handle was dropped.
     pub(crate) fn import_dropped(&self, object: ObjectId) {
-        self.dropped.lock().push(object);
+        self.dropped.lock().imports.push(object);
         self.wake.notify_one();
     }
 
-    /// Hands dropped imports to the session.
+    /// Hands dropped imports and calls that were given up to the session.
     pub(crate) fn collect_dropped(&self) {
-        let dropped = std::mem::take(&mut *self.dropped.lock());
-        if !dropped.is_empty() {
+        let Dropped { imports, calls } = std::mem::take(&mut *self.dropped.lock());
+        if !imports.is_empty() || !calls.is_empty() {
             let mut session = self.session.lock();
-            for object in dropped {
+            // First what may have kept an import.
+            for call in calls {
+                session.cancel(call);
+            }
+            for object in imports {
                 session.dropped(object);
             }
         }
@@ -239,7 +270,7 @@ impl Link {
         let call = caller.path.to_string();
         let peer = self.peer();
         match (reason, caller.object, peer) {
-            (Reason::Replaced(_), Some((node, object)), _) => {
+            (Reason::Replaced(_), Some((node, object)), _) if !begun => {
                 RemoteError::NoSuchObject { node, object: object.to_string() }
             }
             (Reason::Violation(text), ..) => {
@@ -253,6 +284,24 @@ impl Link {
                 RemoteError::Refused { target: self.target.clone(), reason: reason.clone() }
             }
             _ => RemoteError::Unreachable { target: self.target.clone(), reason: reason.to_string() },
+        }
+    }
+
+    /// The peer came back over another connection; an earlier one that nobody has taken yet is closed.
+    pub(crate) fn hand(&self, handover: Handover) {
+        let replaced = self.handover.lock().replace(handover);
+        drop(replaced);
+        self.handed.notify_one();
+    }
+
+    /// Waits for the peer to come back.
+    pub(crate) async fn taken_over(&self) -> Handover {
+        loop {
+            let taken = self.handover.lock().take();
+            match taken {
+                Some(handover) => return handover,
+                None => self.handed.notified().await,
+            }
         }
     }
 
@@ -273,6 +322,28 @@ impl Link {
         match reached.as_deref() {
             Ok(Stage::Closed(reason)) => reason.clone(),
             _ => Reason::Stopped,
+        }
+    }
+}
+
+impl GiveUp for Link {
+    fn give_up(self: Arc<Self>, call: u64) {
+        let first = {
+            let mut dropped = self.dropped.lock();
+            dropped.calls.push(call);
+            dropped.calls.len() == 1
+        };
+        self.wake.notify_one();
+        // Before there is a connection, there is no writer. What waits for one may keep references for as long.
+        if first && matches!(*self.stage.borrow(), Stage::Opening) {
+            let core = self.core.clone();
+            core.calls.spawn_on(
+                async move {
+                    self.collect_dropped();
+                    self.with(|_| ());
+                },
+                &core.runtime,
+            );
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::id::ObjectId;
 use crate::node::clock;
 use crate::node::core::{Cause, Core};
 use crate::node::import::{Import, Way};
+use crate::node::introducer::Named;
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
 use crate::session::{Lost, Phase};
@@ -18,8 +19,8 @@ pub(crate) const MAX_ASKED_AGAIN: u32 = 6;
 const MAX_OWNERS: usize = 1024;
 
 impl Link {
-    /// The connection is gone or must go. A lost connection and an expired lease end this side as a holder; everything else
-    /// ends both sides. Only the first reason counts.
+    /// The session is over. Where it is not certain that the peer has given up, too, this side ends as a holder alone; otherwise
+    /// both sides end. Only the first reason counts.
     pub(crate) fn close(self: &Arc<Self>, reason: Reason) {
         let first = self.stage.send_if_modified(|stage| {
             let first = !matches!(stage, Stage::Closed(_));
@@ -34,15 +35,15 @@ impl Link {
         tracing::debug!(node = %self.core.id, peer = %self.target, %reason, "session closed");
         self.core.forget_way(self);
         self.collect_dropped();
-        let keeps_owner_side =
-            matches!(reason, Reason::Broken(_) | Reason::Expired) && !self.core.is_stopped();
+        let keeps_owner_side = matches!(reason, Reason::Broken(_) | Reason::Expired | Reason::Replaced(_))
+            && !self.core.is_stopped();
         // Nothing to keep for a peer that holds nothing: those that come and vanish would fill the node's sessions.
         let lost = self.with(|session| match keeps_owner_side && !session.is_idle() {
-            true => session.detach(),
+            true => session.lapse(),
             false => session.end(),
         });
         match self.look(|session| session.phase()) {
-            Phase::Detached(_) => {
+            Phase::Lapsed(_) => {
                 let link = self.clone();
                 self.core.spawn(async move { link.wait_for_owner_end().await });
             }
@@ -56,7 +57,7 @@ impl Link {
         loop {
             let until = self.look(|session| session.next_timeout());
             clock::sleep_until(until).await;
-            let Phase::Detached(until) = self.look(|session| session.phase()) else { return };
+            let Phase::Lapsed(until) = self.look(|session| session.phase()) else { return };
             if clock::now() >= until {
                 self.finish();
                 return;
@@ -77,8 +78,8 @@ impl Link {
         }
         let counters = self.look(|session| session.counters());
         self.core.served.lock().ended(self.peer(), counters.calls_served);
-        // Nobody can want the results any more. The futures are dropped by the runtime, not here.
-        self.running.lock().abort_all();
+        // Nobody can want the results any more.
+        self.running.abort_all();
     }
 
     fn lost(self: &Arc<Self>, lost: Lost<Live>, reason: &Reason) {
@@ -130,12 +131,14 @@ impl Core {
             }
             *way = Way::Lost;
             // Another introducer may have named better addresses than those that were tried for all.
-            let tried = !matches!(&link.origin, Origin::DialedOwner(tried) if *tried != import.addresses);
+            let tried = !matches!(link.origin, Origin::DialedOwner(_)) || link.dials(&import.addresses);
             let definite = definite && tried;
             if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
                 continue;
             }
-            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), Cause::Lost) {
+            // What never answered counts among the dials of whoever named it.
+            let cause = if link.peer().is_some() { Cause::Lost } else { Cause::Introduced };
+            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), cause) {
                 owed = back;
             }
         }
@@ -169,10 +172,9 @@ impl Core {
         self: &Arc<Self>,
         owner: crate::id::NodeId,
         object: ObjectId,
-        addresses: Vec<String>,
+        addresses: Named,
         debt: Debt,
     ) -> Arc<Import> {
-        let addresses: Arc<[String]> = addresses.into();
         let mut holding = self.link_holding(owner, object);
         while let Some(link) =
             holding.take().or_else(|| self.link_to(owner, &addresses, Cause::Introduced).ok())
@@ -188,7 +190,7 @@ impl Core {
                 return import;
             }
         }
-        // The owner is definitely unreachable; calls say so.
+        // The owner is definitely unreachable, which calls say, or enough are being dialed.
         self.pay(vec![debt]);
         Import::new(self, owner, object, addresses, Way::Lost)
     }

@@ -1,7 +1,7 @@
 //! Nodes: the only place where sockets, time, tasks and locks live.
 //!
 //! What it is for: [`Node`] is what users hold; `core` is the node itself; a `link` is a session with its lock and its tasks;
-//! `driver` pumps bytes between a stream and a link; `dispatch` carries out what a session's events ask for; `import` is an object of
+//! `driver` keeps a link going over as many connections as it takes: `handshake`, `pump`, `resume`; `dispatch` carries out what a session's events ask for; `import` is an object of
 //! another node as proxies hold it. May use: everything below.
 //!
 //! Invariants:
@@ -10,7 +10,9 @@
 //! * Lock order: an import's way, then the table of links, then one session. Never two sessions.
 //! * Every task belongs to the node or to a link, and ends with it.
 //! * Clocks are read in `clock` alone.
+//! * What a peer named is dialed by `dial::to_owner` alone, as `policy` permits; the addresses say who named them (`introducer`).
 
+mod backoff;
 mod builder;
 mod clock;
 mod core;
@@ -18,17 +20,26 @@ mod dial;
 mod discard;
 mod dispatch;
 mod driver;
+mod execution;
 mod exports;
 mod handle;
+mod handshake;
 mod import;
+mod introducer;
 mod link;
 mod listen;
 mod live;
 mod lost;
 mod peer;
+mod policy;
+mod pump;
+mod reached;
+mod resume;
+mod running;
 mod stats;
 
 pub use builder::Builder;
 pub use handle::Node;
 pub use peer::Peer;
+pub use policy::DialRequest;
 pub use stats::{NodeStats, SessionStats};

@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::error::RemoteError;
 use crate::id::NodeId;
-use crate::invoke::{AnyProxy, Reference, RemoteResult, Reply};
+use crate::invoke::{AnyProxy, GiveUp, Limit, Pending, Reference, RemoteResult, Reply};
+use crate::node::clock;
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
 use crate::session::{Message, Outward};
@@ -56,12 +57,31 @@ pub(crate) async fn ask_root(link: &Arc<Link>, name: &str) -> Result<AnyProxy, R
     let (answer, pending) = oneshot::channel();
     let caller = Caller { answer, path: Path::Root(name.to_owned()), object: None };
     let outward = Outward::Root(name.to_owned());
-    let message = Message { outward, payload: bytes::Bytes::new(), references: Vec::new() };
-    if let Some((caller, _)) = link.with(|session| session.call(caller, message)) {
-        let error = link.too_late(&caller);
-        caller.fail(error);
+    let limit = Limit::of_call(None, link.core.settings.call_timeout);
+    if let Some(limit) = limit.filter(Limit::is_over) {
+        return Err(limit.timed_out(&caller.path.to_string()));
     }
-    let reply: Reply = pending.await.map_err(|_| RemoteError::ShuttingDown { node: link.core.id })??;
+    let message = Message { outward, payload: bytes::Bytes::new(), references: Vec::new(), deadline: None };
+    let now = clock::now();
+    let sent = match link.with(|session| session.call(now, caller, message)) {
+        Ok(call) => Some((link.clone() as Arc<dyn GiveUp>, call)),
+        Err(unsent) => {
+            let (caller, _) = *unsent;
+            let error = link.too_late(&caller);
+            caller.fail(error);
+            None
+        }
+    };
+    let pending = Pending::new(pending, sent);
+    let reply =
+        async { pending.await.unwrap_or_else(|| Err(RemoteError::ShuttingDown { node: link.core.id })) };
+    let reply: Reply = match limit {
+        None => reply.await?,
+        Some(limit) => {
+            let timer = link.core.sleep_until(limit.deadline);
+            limit.bound(timer, &Path::Root(name.to_owned()).to_string(), reply).await?
+        }
+    };
     let node = reply.from;
     let answer = Result::<AnyProxy, RemoteError>::decode(reply);
     answer.map_err(|reason| RemoteError::BadReply { node, call: format!("the root `{name}`"), reason })?

@@ -50,6 +50,8 @@ pub struct SessionStats {
     pub imports: usize,
     /// References passed on to the peer that it has not registered yet.
     pub pins: usize,
+    /// How often it went on over another connection after one had broken.
+    pub resumed: u64,
     /// Bytes of frames received.
     pub bytes_received: u64,
     /// Bytes of frames sent.
@@ -101,6 +103,7 @@ fn stats(core: &Core) -> NodeStats {
                     exports: session.listed(),
                     imports: session.imported(),
                     pins: session.pinned(),
+                    resumed: counters.resumed,
                     bytes_received: counters.bytes_received,
                     bytes_sent: counters.bytes_sent,
                     calls_served: counters.calls_served,

@@ -17,6 +17,8 @@ struct Waiting<C> {
     begun: bool,
     /// Its answer has begun.
     answering: bool,
+    /// Nobody waits any more.
+    given_up: bool,
 }
 
 /// A call that ends with its session.
@@ -38,7 +40,7 @@ impl<C> Calls<C> {
     /// A new call. It has not left yet.
     pub(super) fn add(&mut self, caller: C) -> u64 {
         self.next += 1;
-        self.waiting.insert(self.next, Waiting { caller, begun: false, answering: false });
+        self.waiting.insert(self.next, Waiting { caller, begun: false, answering: false, given_up: false });
         self.next
     }
 
@@ -71,6 +73,14 @@ impl<C> Calls<C> {
         waiting.map(|waiting| waiting.answering = true).is_some()
     }
 
+    /// Nobody waits for the call any more. Whether it has left; `None`: there is nothing to be done, as it is over, or this
+    /// was known.
+    pub(super) fn give_up(&mut self, call: u64) -> Option<bool> {
+        let waiting = self.waiting.get_mut(&call)?;
+        let known = std::mem::replace(&mut waiting.given_up, true);
+        (!known).then_some(waiting.begun)
+    }
+
     /// The call is answered, or withdrawn before it left.
     pub(super) fn remove(&mut self, call: u64) -> Option<C> {
         let waiting = self.waiting.remove(&call)?;
@@ -98,6 +108,8 @@ struct Served {
     size: u64,
     /// The answer waits to leave.
     answered: bool,
+    /// The peer waits for it no longer.
+    cancelled: bool,
 }
 
 /// Why a call of the peer is not served.
@@ -139,7 +151,7 @@ impl Serving {
         } else {
             Ok(())
         };
-        self.calls.insert(call, Served { size, answered: false });
+        self.calls.insert(call, Served { size, answered: false, cancelled: false });
         self.bytes = self.bytes.saturating_add(size);
         outcome
     }
@@ -148,6 +160,12 @@ impl Serving {
     pub(super) fn answer(&mut self, call: u64) -> bool {
         let served = self.calls.get_mut(&call).filter(|served| !served.answered);
         served.map(|served| served.answered = true).is_some()
+    }
+
+    /// The peer waits for this call no longer. False: there is nothing to be done, as there is an answer, or this was known.
+    pub(super) fn cancel(&mut self, call: u64) -> bool {
+        let served = self.calls.get_mut(&call).filter(|served| !served.answered && !served.cancelled);
+        served.map(|served| served.cancelled = true).is_some()
     }
 
     /// The answer leaves, or there will be none.

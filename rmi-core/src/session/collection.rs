@@ -2,7 +2,7 @@
 
 use crate::gc::{Arrival, Debt};
 use crate::id::ObjectId;
-use crate::session::state::{Handles, Phase, Session};
+use crate::session::state::{Handles, Session};
 use crate::wire::Frame;
 
 impl<H: Handles> Session<H> {
@@ -58,7 +58,7 @@ impl<H: Handles> Session<H> {
 
     /// Pays a debt to the peer. A session that is over has nothing to pay: its peer's pins end by themselves.
     pub fn unpin(&mut self, transfer: u64) {
-        if matches!(self.phase, Phase::Open) {
+        if self.is_on() {
             self.ring.push(&Frame::Unpin { transfer });
         }
     }
@@ -77,7 +77,7 @@ impl<H: Handles> Session<H> {
 
     /// Answers a Dirty with the object that was found, if it is alive (7.4.1).
     pub fn answer_dirty(&mut self, object: ObjectId, alive: Option<H::Object>) {
-        if !matches!(self.phase, Phase::Open) {
+        if !self.is_on() {
             self.garbage.objects.extend(alive);
             return;
         }

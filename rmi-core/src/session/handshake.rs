@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::id::NodeId;
 use crate::session::locality::Locality;
+use crate::session::resume::Ticket;
 use crate::session::time::Time;
-use crate::wire::{Frame, Hello, Limits, Refused, RefusedCode, VERSION, Welcome};
+use crate::wire::{Frame, Hello, Limits, Refused, RefusedCode, Resume, VERSION, Welcome};
 
 /// The shortest lease: a shorter one would end by the scheduling of a busy machine.
 pub const MIN_LEASE_MS: u64 = 100;
@@ -13,7 +14,8 @@ pub const MIN_LEASE_MS: u64 = 100;
 /// The part of this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// This side dialed; the node that is meant, if one is.
+    /// This side dialed; the node that is meant, if one is. It is compared with the one that answers. Hello does not say it: who named
+    /// it would choose bytes that this node sends to a place that it also chose (2.4).
     Dial(Option<NodeId>),
     /// This side accepted.
     Accept,
@@ -62,8 +64,8 @@ pub enum HandshakeError {
     Refuse(RefusedCode, String),
     /// Another node than the one meant.
     WrongNode(NodeId),
-    /// The peer wants to resume a session: Expired must still be sent (8).
-    NothingToResume,
+    /// The peer wants to resume a session (8): that is not for this one.
+    Resume(Resume),
     /// The peer said something that does not belong into a handshake.
     Misbehaved(&'static str),
 }
@@ -87,6 +89,8 @@ pub struct Opened {
     pub peer: Peer,
     /// What must be sent before anything else.
     pub welcome: Option<Frame>,
+    /// What it will take to resume the session.
+    pub ticket: Ticket,
 }
 
 impl Handshake {
@@ -98,15 +102,13 @@ impl Handshake {
     /// What this side says first.
     pub fn start(&mut self, now: Time) -> Option<Frame> {
         self.sent = now;
-        let expect = match self.role {
-            Role::Accept => return None,
-            Role::Dial(expect) => expect,
-            Role::Attach => None,
-        };
+        if self.role == Role::Accept {
+            return None;
+        }
         Some(Frame::Hello(Hello {
             versions: (VERSION, VERSION),
             node: self.me.node,
-            expect,
+            expect: None,
             symmetric: self.role == Role::Attach,
             lease_ms: millis(self.me.lease),
             limits: self.me.limits,
@@ -125,7 +127,7 @@ impl Handshake {
     ) -> Result<Option<Opened>, HandshakeError> {
         match frame {
             Frame::Hello(hello) => self.hello(hello, now, admit),
-            Frame::Resume(_) if self.role == Role::Accept => Err(HandshakeError::NothingToResume),
+            Frame::Resume(resume) if self.role == Role::Accept => Err(HandshakeError::Resume(resume)),
             Frame::Welcome(welcome) if self.role != Role::Accept => self.welcome(welcome),
             Frame::Refused(Refused { code, text }) if self.role != Role::Accept => {
                 Err(HandshakeError::Refused(code, text))
@@ -185,7 +187,12 @@ impl Handshake {
             process: here.process,
             addresses: self.me.addresses.iter().filter(|a| here.may_give(a, &locality)).cloned().collect(),
         });
-        Ok(Some(Opened { peer, welcome: Some(welcome) }))
+        // Who did not dial cannot dial again.
+        let ticket = match hello.symmetric {
+            true => Ticket::None,
+            false => Ticket::Issued { session: self.session, token: self.token.clone(), previous: None },
+        };
+        Ok(Some(Opened { peer, welcome: Some(welcome), ticket }))
     }
 
     fn welcome(&mut self, welcome: Welcome) -> Result<Option<Opened>, HandshakeError> {
@@ -204,9 +211,13 @@ impl Handshake {
             return Err(HandshakeError::Misbehaved("it claims to be this very node"));
         }
         let locality = Locality { host: welcome.host, process: welcome.process };
-        let Welcome { node, limits, addresses, lease_ms, .. } = welcome;
+        let Welcome { node, session, token, limits, addresses, lease_ms, .. } = welcome;
+        let ticket = match self.role {
+            Role::Dial(_) => Ticket::Held { session, token },
+            _ => Ticket::None,
+        };
         let peer = self.peer(node, limits, locality, addresses, lease_ms, self.sent);
-        Ok(Some(Opened { peer, welcome: None }))
+        Ok(Some(Opened { peer, welcome: None, ticket }))
     }
 
     fn peer(

@@ -1,6 +1,7 @@
 //! What arrives: one frame in, one event out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -58,6 +59,8 @@ pub enum Head {
         object: ObjectId,
         /// The method.
         method: MethodId,
+        /// Until when the caller waits, if there is such a limit.
+        deadline: Option<Time>,
         /// Whether to execute it.
         verdict: Verdict,
     },
@@ -79,6 +82,8 @@ pub enum Verdict {
     Overloaded(&'static str),
     /// No: it has a target or an option that this version does not know.
     Unsupported,
+    /// No: its caller gave it up before all of it was here.
+    Cancelled,
 }
 
 /// What a frame asks of the node.
@@ -110,6 +115,11 @@ pub enum Event<H: Handles> {
     Abort {
         /// The number of its first frame.
         first: u64,
+    },
+    /// The peer waits for the answer to its call no longer. It is answered all the same.
+    Cancel {
+        /// The call's number.
+        call: u64,
     },
     /// The peer asks for a published object: answer it as a call.
     Root {
@@ -156,6 +166,8 @@ impl<H: Handles> Session<H> {
             return Err(SessionError::Expired);
         }
         lease.received(now);
+        self.ticket.arrived();
+        self.now = self.now.max(now);
         self.counters.bytes_received += len as u64;
         if frame.is_numbered() {
             let number = self.received.count(len, now);
@@ -178,7 +190,7 @@ impl<H: Handles> Session<H> {
                     self.pump();
                 }
                 Err(()) => {
-                    return violation(format!("it acknowledged frame {frame}, of {}", self.ring.last()));
+                    return violation(format!("it acknowledged frame {frame}, of {}", self.ring.taken()));
                 }
             },
             Frame::Ping { stamp } => {
@@ -214,7 +226,8 @@ impl<H: Handles> Session<H> {
                     _ => (ObjectId::from_bytes([0; 16]), Verdict::Unsupported),
                 };
                 let references = self.apply(call.table, make)?;
-                let head = Head::Call { call: call.call, object, method: call.method, verdict };
+                let deadline = call.left_ms.map(|left| self.now + Duration::from_millis(left));
+                let head = Head::Call { call: call.call, object, method: call.method, deadline, verdict };
                 Ok(Event::Message { first: number, head, references, size: call.size, chunk: call.chunk })
             }
             Frame::Reply(reply) => {
@@ -227,6 +240,7 @@ impl<H: Handles> Session<H> {
             }
             Frame::More { first, chunk } => Ok(Event::More { first, chunk }),
             Frame::Abort { first } => Ok(Event::Abort { first }),
+            Frame::Cancel { call } => Ok(self.cancelled(call)),
             Frame::Root { call, name, unsupported } => {
                 let served = self.serve(call, 0)?;
                 let verdict = if unsupported.is_some() { Verdict::Unsupported } else { served };

@@ -16,17 +16,22 @@ pub(super) struct Lease {
     received: Time,
     /// When the last Ping left.
     pinged: Time,
+    /// The first Ping since anything arrived.
+    asked: Option<Time>,
+    /// A new connection is to be tried out.
+    ping_now: bool,
 }
 
 impl Lease {
     /// A lease of `term`, opened by a handshake frame that left at `sent` and one that arrived at `now`.
     pub(super) fn new(term: Duration, sent: Time, now: Time) -> Self {
-        Self { term, confirmed: sent, received: now, pinged: sent }
+        Self { term, confirmed: sent, received: now, pinged: sent, asked: None, ping_now: false }
     }
 
     /// A frame arrived.
     pub(super) fn received(&mut self, now: Time) {
         self.received = self.received.max(now);
+        self.asked = None;
     }
 
     /// The peer has received what left at `sent`.
@@ -37,6 +42,8 @@ impl Lease {
     /// A Ping leaves.
     pub(super) fn pinged(&mut self, now: Time) {
         self.pinged = now;
+        self.asked.get_or_insert(now);
+        self.ping_now = false;
     }
 
     /// When the last Ping left.
@@ -49,6 +56,19 @@ impl Lease {
         self.confirmed + (self.term - self.term / 32)
     }
 
+    /// The session goes on over another connection. Pings on the old one are not answered any more.
+    pub(super) fn resumed(&mut self, now: Time) {
+        self.received(now);
+        self.ping_now = true;
+    }
+
+    /// The connection is given up here, if nothing arrives before: a Ping had no answer for a third of the term, or this side
+    /// gives up as a holder.
+    pub(super) fn connection_end(&self) -> Time {
+        let silent = self.asked.map(|asked| asked + self.term / 3);
+        silent.map_or(self.holder_end(), |silent| silent.min(self.holder_end()))
+    }
+
     /// Listings and pins end here.
     pub(super) fn owner_end(&self) -> Time {
         self.received + self.term
@@ -56,7 +76,7 @@ impl Lease {
 
     /// When to ping next, unless something is confirmed before.
     pub(super) fn next_ping(&self) -> Time {
-        self.confirmed.max(self.pinged) + self.term / 3
+        if self.ping_now { self.received } else { self.confirmed.max(self.pinged) + self.term / 3 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The session's time and its ends (PROTOCOL 7.6).
 
 use crate::session::lease::Lease;
+use crate::session::resume::Ticket;
 use crate::session::state::{Handles, Lost, Phase, Session, Timeout};
 use crate::session::time::Time;
 use crate::wire::Frame;
@@ -10,41 +11,42 @@ impl<H: Handles> Session<H> {
     pub fn next_timeout(&self) -> Option<Time> {
         match (self.phase, &self.lease) {
             (Phase::Open, Some(lease)) => {
-                let mut next = lease.holder_end().min(lease.next_ping());
+                let mut next = self.end_of(lease).min(lease.next_ping());
                 if let Some(since) = self.stalled {
                     next = next.min(since + self.patience);
                 }
                 Some(self.received.due().map_or(next, |due| due.min(next)))
             }
-            (Phase::Detached(until), _) => Some(until),
+            (Phase::Detached(since), Some(lease)) => Some(lease.holder_end().min(since + self.patience)),
+            (Phase::Lapsed(until), _) => Some(until),
             _ => None,
         }
     }
 
-    /// When this side must have given up as a holder.
-    pub fn holder_end(&self) -> Option<Time> {
-        self.lease.as_ref().map(Lease::holder_end)
+    /// When the connection must be given up, unless something arrives before.
+    pub fn connection_end(&self) -> Option<Time> {
+        self.lease.as_ref().map(|lease| self.end_of(lease))
+    }
+
+    /// A silent connection is given up early only where there can be another.
+    fn end_of(&self, lease: &Lease) -> Time {
+        match self.ticket {
+            Ticket::None => lease.holder_end(),
+            _ => lease.connection_end(),
+        }
     }
 
     /// Time passed. Pings and Acks that are due come out of [`poll_output`](Self::poll_output).
     pub fn handle_timeout(&mut self, now: Time) -> Timeout {
         match (self.phase, &self.lease) {
-            (Phase::Open, Some(lease)) if now >= lease.holder_end() => Timeout::HolderEnd,
-            (Phase::Detached(until), _) if now >= until => Timeout::OwnerEnd,
+            (Phase::Open | Phase::Detached(_), Some(lease)) if now >= lease.holder_end() => {
+                Timeout::HolderEnd
+            }
+            (Phase::Detached(since), _) if now >= since + self.patience => Timeout::HolderEnd,
+            (Phase::Open, Some(lease)) if now >= self.end_of(lease) => Timeout::Silent,
+            (Phase::Lapsed(until), _) if now >= until => Timeout::OwnerEnd,
             _ => Timeout::Nothing,
         }
-    }
-
-    /// The connection broke, or the lease is over for this side as a holder: imports and calls are lost. Listings and pins
-    /// stay until the owner's end.
-    pub fn detach(&mut self) -> Lost<H> {
-        let until = match (self.phase, &self.lease) {
-            (Phase::Open, Some(lease)) => Phase::Detached(lease.owner_end()),
-            (Phase::Detached(until), _) => Phase::Detached(until),
-            _ => Phase::Ended,
-        };
-        self.phase = until;
-        self.lose()
     }
 
     /// Both ends at once: a Bye, a protocol error, a refused handshake, or the owner's end.
@@ -56,9 +58,16 @@ impl<H: Handles> Session<H> {
         lost
     }
 
-    fn lose(&mut self) -> Lost<H> {
+    pub(super) fn lose(&mut self) -> Lost<H> {
         self.outgoing.end(&mut self.garbage);
         Lost { imports: self.imports.end(), calls: self.calls.end() }
+    }
+
+    /// The connection broke before the handshake was over: what rode along is to be sent again.
+    pub fn restart(&mut self) {
+        if self.phase == Phase::Opening {
+            self.ring.rewind();
+        }
     }
 
     /// Says Bye. Nothing may be sent after it but what is queued; the caller then ends the session.

@@ -32,11 +32,18 @@ fn scope(address: &str) -> Option<Scope> {
                 Ok(ip) if ip.is_unspecified() => return None,
                 Ok(ip) if ip.to_canonical().is_loopback() => Scope::Host,
                 Ok(_) => Scope::Network,
-                Err(_) if host == "localhost" || host.ends_with(".localhost") => Scope::Host,
+                Err(_) if is_localhost(host) => Scope::Host,
                 Err(_) => Scope::Network,
             }
         }
     })
+}
+
+/// Whether a name is `localhost` or under it, which always means loopback (RFC 6761).
+pub fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let top = name.rsplit('.').next().unwrap_or(name);
+    top.eq_ignore_ascii_case("localhost")
 }
 
 impl Locality {
@@ -68,6 +75,9 @@ mod tests {
             ("tcp://[::1]:7001", true, true, false),
             ("tcp://[::ffff:127.0.0.1]:7001", true, true, false),
             ("tcp://localhost:7001", true, true, false),
+            ("tcp://LocalHost.:7001", true, true, false),
+            ("tcp://printer.localhost:7001", true, true, false),
+            ("tcp://localhost.example:7001", true, true, true),
             ("tcp://0.0.0.0:7001", false, false, false),
             ("tcp://[::]:7001", false, false, false),
             ("unix:///run/bank.sock", true, true, false),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
 use crate::session::state::{Garbage, Handles};
+use crate::session::time::Time;
 use crate::wire::ReplyKind;
 
 /// A reference in a message that is to be sent.
@@ -73,7 +74,12 @@ pub struct Message<H: Handles> {
     pub payload: Bytes,
     /// The references that the payload names.
     pub references: Vec<OutReference<H>>,
+    /// Until when the caller waits, if this is a call and there is such a limit.
+    pub deadline: Option<Time>,
 }
+
+/// A call that came too late for its session, and who waits for it.
+pub type Unsent<H> = Box<(<H as Handles>::Caller, Message<H>)>;
 
 /// Why a message cannot leave, ever.
 #[derive(Debug, Clone, PartialEq, Eq)]

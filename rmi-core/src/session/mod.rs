@@ -19,6 +19,7 @@
 
 mod assembly;
 mod calls;
+mod cancel;
 mod collection;
 mod handshake;
 mod incoming;
@@ -29,6 +30,7 @@ mod look;
 mod message;
 mod outgoing;
 mod queue;
+mod resume;
 mod sequence;
 mod state;
 mod time;
@@ -37,7 +39,8 @@ pub use assembly::{Assembly, FragmentError};
 pub use calls::LostCall;
 pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
 pub use incoming::{Arrived, Event, Head, Verdict};
-pub use locality::Locality;
-pub use message::{Failure, Message, OutReference, Output, Outward};
+pub use locality::{Locality, is_localhost};
+pub use message::{Failure, Message, OutReference, Output, Outward, Unsent};
+pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;

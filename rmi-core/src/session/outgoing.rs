@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use crate::id::{InterfaceName, NodeId};
-use crate::session::message::{Failure, Message, OutReference, Output, Outward};
-use crate::session::queue::UnderWay;
+use crate::session::message::{Failure, Message, OutReference, Output, Outward, Unsent};
+use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
 use crate::wire::{
@@ -42,30 +42,32 @@ impl<H: Handles> Session<H> {
     }
 
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
-    /// Gives both back if the session is over.
-    pub fn call(&mut self, caller: H::Caller, message: Message<H>) -> Option<(H::Caller, Message<H>)> {
-        if self.parting || matches!(self.phase, Phase::Detached(_) | Phase::Ended) {
-            return Some((caller, message));
+    /// Returns its number, for [`cancel`](Self::cancel); gives both back if the session is over.
+    pub fn call(&mut self, now: Time, caller: H::Caller, message: Message<H>) -> Result<u64, Unsent<H>> {
+        self.now = self.now.max(now);
+        if self.parting || self.is_over() {
+            return Err(Box::new((caller, message)));
         }
         if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
             self.sweep();
         }
-        if self.outgoing.calls.len() >= MAX_QUEUED_CALLS {
+        let call = self.calls.add(caller);
+        if self.outgoing.calls.len() < MAX_QUEUED_CALLS {
+            self.outgoing.calls.push_back((call, message));
+            self.pump();
+        } else {
             message.discard(&mut self.garbage);
             let failure = Failure::Overloaded("too many calls are waiting to be sent to this peer");
-            self.failures.push((caller, failure));
-            return None;
+            self.failures.extend(self.calls.remove(call).map(|caller| (caller, failure)));
         }
-        let call = self.calls.add(caller);
-        self.outgoing.calls.push_back((call, message));
-        self.pump();
-        None
+        Ok(call)
     }
 
     /// Answers a call of the peer.
     pub fn reply(&mut self, call: u64, status: ReplyKind, payload: Bytes, references: Vec<OutReference<H>>) {
-        let message = Message { outward: Outward::Reply { call, status }, payload, references };
-        if !self.serving.answer(call) || !matches!(self.phase, Phase::Open) {
+        let outward = Outward::Reply { call, status };
+        let message = Message { outward, payload, references, deadline: None };
+        if !self.serving.answer(call) || !self.is_on() {
             message.discard(&mut self.garbage);
             return;
         }
@@ -175,7 +177,7 @@ impl<H: Handles> Session<H> {
                 outgoing.calls.push_back((call, message));
             } else {
                 message.discard(garbage);
-                calls.remove(call);
+                garbage.callers.extend(calls.remove(call));
             }
         }
         outgoing.sweep_at = outgoing.calls.len() * 2;
@@ -227,7 +229,7 @@ impl<H: Handles> Session<H> {
             _ if self.phase == Phase::Opening => false,
             Outward::Call { object, .. } => {
                 self.outgoing.has_partial_room(message.payload.len(), limits)
-                    && !self.outgoing.under_way.iter().any(|m| m.object.as_ref() == Some(object))
+                    && !self.outgoing.under_way.iter().any(|message| message.part.is_to(*object))
             }
             Outward::Reply { .. } => true,
         }
@@ -242,32 +244,33 @@ impl<H: Handles> Session<H> {
             return;
         }
         message.discard(&mut self.garbage);
-        if let (Some(caller), Err(failure)) = (self.calls.remove(call), checked) {
-            self.failures.push((caller, failure));
+        match (self.calls.remove(call), checked) {
+            (Some(caller), Err(failure)) => self.failures.push((caller, failure)),
+            (caller, _) => self.garbage.callers.extend(caller),
         }
     }
 
     /// The one step of 7.1 and 7.3: the frame gets its number, its references are listed and pinned under it, and
     /// it is queued.
     fn begin(&mut self, call: Option<u64>, message: Message<H>) {
-        let Message { outward, payload, references } = message;
+        let Message { outward, payload, references, deadline } = message;
         let table = self.table(&references);
         let frame = self.peer_limits().frame as usize;
         let size = payload.len() as u64;
         let mut rest = payload;
         let chunk = rest.split_to(rest.len().min(frame));
-        let mut object = None;
         let call = call.unwrap_or_default();
-        let first = match outward {
-            Outward::Root(name) => Frame::Root { call, name, unsupported: None },
-            Outward::Call { object: target, method } => {
-                object = Some(target);
-                let target = Target::Object(target);
-                Frame::Call(Call { call, target, method, unsupported: None, table, size, chunk })
+        let (first, part) = match outward {
+            Outward::Root(name) => (Frame::Root { call, name, unsupported: None }, None),
+            Outward::Call { object, method } => {
+                let target = Target::Object(object);
+                let left_ms = deadline.map(|deadline| self.left_ms(deadline));
+                let frame = Call { call, target, method, left_ms, unsupported: None, table, size, chunk };
+                (Frame::Call(frame), Some(Part::Call(call, object)))
             }
             Outward::Reply { call, status } => {
                 self.serving.remove(call);
-                Frame::Reply(Reply { call, status, table, size, chunk })
+                (Frame::Reply(Reply { call, status, table, size, chunk }), Some(Part::Reply(call)))
             }
         };
         let number = self.ring.push(&first);
@@ -282,9 +285,14 @@ impl<H: Handles> Session<H> {
                 OutReference::Dead { .. } => {}
             }
         }
-        if !rest.is_empty() {
-            self.outgoing.under_way.push_back(UnderWay { first: number, rest, size, object });
+        if let Some(part) = part.filter(|_| !rest.is_empty()) {
+            self.outgoing.under_way.push_back(UnderWay { first: number, rest, size, part });
         }
+    }
+
+    /// What is left until `deadline`. Rounded up: the servant never gives up before its caller does.
+    fn left_ms(&self, deadline: Time) -> u64 {
+        deadline.since(self.now).as_micros().div_ceil(1000) as u64
     }
 
     /// The table of a message that is about to be numbered: transfer numbers as [`begin`](Self::begin) will
@@ -329,6 +337,7 @@ impl<H: Handles> Session<H> {
 
     /// What is to be written now; `None` if there is nothing.
     pub fn poll_output(&mut self, now: Time) -> Option<Output> {
+        self.now = self.now.max(now);
         match self.phase {
             Phase::Open => {}
             Phase::Opening if self.eager => {}

@@ -25,8 +25,22 @@ pub(super) struct UnderWay {
     pub(super) first: u64,
     pub(super) rest: Bytes,
     pub(super) size: u64,
-    /// Calls to this object wait until it is through (4.6).
-    pub(super) object: Option<ObjectId>,
+    pub(super) part: Part,
+}
+
+/// What is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// A call. Others to the object wait until it is through (4.6).
+    Call(u64, ObjectId),
+    /// The answer to a call.
+    Reply(u64),
+}
+
+impl Part {
+    pub(super) fn is_to(self, object: ObjectId) -> bool {
+        matches!(self, Self::Call(_, to) if to == object)
+    }
 }
 
 impl<H: Handles> Default for Outgoing<H> {
@@ -46,6 +60,19 @@ impl<H: Handles> Outgoing<H> {
             message.discard(garbage);
         }
         self.under_way.clear();
+    }
+
+    /// Takes a call back that has not begun.
+    pub(super) fn withdraw(&mut self, call: u64) -> Option<Message<H>> {
+        // They are numbered as they are queued.
+        let at = self.calls.binary_search_by_key(&call, |(number, _)| *number).ok()?;
+        self.calls.remove(at).map(|(_, message)| message)
+    }
+
+    /// Leaves the rest of a message out. Returns the number of its first frame.
+    pub(super) fn stop(&mut self, is: impl Fn(Part) -> bool) -> Option<u64> {
+        let at = self.under_way.iter().position(|message| is(message.part))?;
+        self.under_way.remove(at).map(|message| message.first)
     }
 
     /// Whether a message of `size` bytes may begin beside those under way (6.3).

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::session::time::Time;
 use crate::wire::Frame;
@@ -21,6 +21,10 @@ pub(super) struct Ring {
     /// The number of the last frame that was handed to a connection.
     taken: u64,
     batches: VecDeque<Batch>,
+    /// How many of them were handed to the present connection.
+    sent: usize,
+    /// Bytes in those that were not.
+    again: usize,
     /// Encoded, numbered, not yet handed to a connection.
     tail: BytesMut,
     /// Bytes in `batches`.
@@ -54,19 +58,32 @@ impl Ring {
         self.bytes + self.tail.len()
     }
 
-    /// Bytes that wait for a connection.
+    /// Bytes that wait to be written.
     pub(super) fn waiting(&self) -> usize {
-        self.tail.len()
+        self.tail.len() + self.again
+    }
+
+    /// The number of the last frame that was handed to a connection.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// What is to be written now. It stays in the ring until it is acknowledged.
     pub(super) fn take(&mut self, now: Time) -> Bytes {
+        if let Some(batch) = self.batches.get_mut(self.sent) {
+            // As it was: a frame that has a number never changes.
+            batch.sent = now;
+            self.sent += 1;
+            self.again -= batch.bytes.len();
+            return batch.bytes.clone();
+        }
         let bytes = self.tail.split().freeze();
         if !bytes.is_empty() {
             self.bytes += bytes.len();
             let first = self.taken + 1;
             self.taken = self.last;
             self.batches.push_back(Batch { first, last: self.last, bytes: bytes.clone(), sent: now });
+            self.sent += 1;
         }
         bytes
     }
@@ -74,7 +91,7 @@ impl Ring {
     /// The peer has received the frames up to `frame`. Returns when the last batch left of which it has received any;
     /// `Err`: that frame never left, or less was acknowledged than before.
     pub(super) fn acknowledged(&mut self, frame: u64) -> Result<Option<Time>, ()> {
-        if frame > self.last || frame < self.acked {
+        if frame > self.taken || frame < self.acked {
             return Err(());
         }
         self.acked = frame;
@@ -87,9 +104,28 @@ impl Ring {
                 break;
             }
             self.bytes -= batch.bytes.len();
+            match self.sent.checked_sub(1) {
+                Some(sent) => self.sent = sent,
+                None => self.again -= batch.bytes.len(),
+            }
             self.batches.pop_front();
         }
         Ok(sent)
+    }
+
+    /// There is a new connection: what is not acknowledged is to be sent again, from the first frame that is not.
+    pub(super) fn rewind(&mut self) {
+        if let Some(batch) = self.batches.front_mut() {
+            let before = batch.bytes.len();
+            while batch.first <= self.acked && batch.bytes.len() >= 4 {
+                let length =
+                    u32::from_be_bytes([batch.bytes[0], batch.bytes[1], batch.bytes[2], batch.bytes[3]]);
+                batch.bytes.advance(batch.bytes.len().min(4 + length as usize));
+                batch.first += 1;
+            }
+            self.bytes -= before - batch.bytes.len();
+        }
+        (self.sent, self.again) = (0, self.bytes);
     }
 }
 
@@ -118,6 +154,12 @@ impl Received {
         self.frames
     }
 
+    /// The peer was told how far this side is, in other words than an Ack.
+    pub(super) fn told(&mut self) {
+        self.acked = self.frames;
+        (self.bytes, self.due) = (0, None);
+    }
+
     /// When an Ack must leave at the latest.
     pub(super) fn due(&self) -> Option<Time> {
         self.due
@@ -134,9 +176,7 @@ impl Received {
         if !due || self.frames == self.acked {
             return None;
         }
-        self.acked = self.frames;
-        self.bytes = 0;
-        self.due = None;
+        self.told();
         Some(self.frames)
     }
 }

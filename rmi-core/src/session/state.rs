@@ -11,6 +11,7 @@ use crate::session::lease::Lease;
 use crate::session::locality::Locality;
 use crate::session::message::Failure;
 use crate::session::queue::Outgoing;
+use crate::session::resume::Ticket;
 use crate::session::sequence::{Received, Ring};
 use crate::session::time::Time;
 use crate::wire::Limits;
@@ -40,8 +41,10 @@ pub enum Phase {
     Opening,
     /// Frames flow.
     Open,
-    /// This side has given up as a holder; listings and pins stay until this time.
+    /// The connection broke at this time. The session waits for another.
     Detached(Time),
+    /// This side has given up as a holder; listings and pins stay until this time.
+    Lapsed(Time),
     /// Over.
     Ended,
 }
@@ -66,7 +69,9 @@ pub(super) fn violation<T>(text: impl Into<String>) -> Result<T, SessionError> {
 pub enum Timeout {
     /// There may be output.
     Nothing,
-    /// This side must give up as a holder: [`Session::detach`].
+    /// The connection is silent: it must be given up, as if it had broken.
+    Silent,
+    /// This side must give up as a holder: [`Session::lapse`].
     HolderEnd,
     /// Listings and pins are over, too: [`Session::end`].
     OwnerEnd,
@@ -79,11 +84,13 @@ pub struct Garbage<H: Handles> {
     pub objects: Vec<H::Object>,
     /// Pins.
     pub pins: Vec<H::Pin>,
+    /// Callers that do not wait any more.
+    pub callers: Vec<H::Caller>,
 }
 
 impl<H: Handles> Default for Garbage<H> {
     fn default() -> Self {
-        Self { objects: Vec::new(), pins: Vec::new() }
+        Self { objects: Vec::new(), pins: Vec::new(), callers: Vec::new() }
     }
 }
 
@@ -105,6 +112,8 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Calls of the peer that reached a servant, or would have.
     pub calls_served: u64,
+    /// How often it went on over another connection.
+    pub resumed: u64,
 }
 
 /// One side of a session. See the module for how to drive it.
@@ -121,6 +130,8 @@ pub struct Session<H: Handles> {
     /// Whether Root frames may leave before Welcome (2.4).
     pub(super) eager: bool,
     pub(super) lease: Option<Lease>,
+    /// The latest time that was given to it.
+    pub(super) now: Time,
     pub(super) ring: Ring,
     pub(super) received: Received,
     pub(super) outgoing: Outgoing<H>,
@@ -141,8 +152,12 @@ pub struct Session<H: Handles> {
     scheduled: Option<Time>,
     /// Since when calls wait and none could leave.
     pub(super) stalled: Option<Time>,
-    /// How long they may.
+    /// How long they may, and how long a broken connection may take to come back.
     pub(super) patience: Duration,
+    /// What it takes to resume.
+    pub(super) ticket: Ticket,
+    /// When the last Resume of this side left.
+    pub(super) resuming: Time,
     /// Bytes of answers that never wait and are not acknowledged, at most.
     pub(super) provoked: u64,
     /// Bye was said: nothing follows it.
@@ -162,6 +177,7 @@ impl<H: Handles> Session<H> {
             peer: None,
             eager,
             lease: None,
+            now: Time::default(),
             ring: Ring::default(),
             received: Received::default(),
             outgoing: Outgoing::default(),
@@ -178,18 +194,20 @@ impl<H: Handles> Session<H> {
             scheduled: None,
             stalled: None,
             patience: Duration::from_secs(10),
+            ticket: Ticket::None,
+            resuming: Time(0),
             provoked: 0,
             parting: false,
         }
     }
 
-    /// How long calls may wait for room when none can leave; 10 s if nothing is said.
+    /// How long calls may wait: for room when none can leave, and for a broken connection to come back; 10 s if nothing is said.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
     }
 
     /// The handshake is over. False: the session was ended meanwhile, or the handshake took longer than the lease.
-    pub fn open(&mut self, now: Time, peer: Peer) -> bool {
+    pub fn open(&mut self, now: Time, peer: Peer, ticket: Ticket) -> bool {
         if self.phase != Phase::Opening {
             return false;
         }
@@ -199,6 +217,7 @@ impl<H: Handles> Session<H> {
         }
         self.lease = Some(lease);
         self.peer = Some(peer);
+        self.ticket = ticket;
         self.phase = Phase::Open;
         true
     }
@@ -214,7 +233,12 @@ impl<H: Handles> Session<H> {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Detached(_) | Phase::Ended)
+        matches!(self.phase, Phase::Lapsed(_) | Phase::Ended)
+    }
+
+    /// Whether the handshake is over and the session is not, connected or detached.
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Detached(_))
     }
 
     /// Whether the writer has something to do, or to do earlier than it was told by [`schedule`](Self::schedule).
@@ -238,13 +262,15 @@ impl<H: Handles> Session<H> {
         self.phase == Phase::Open
     }
 
-    /// Whether a call may be given to it: it is opening, or open and its lease is not over.
+    /// Whether a call may be given to it: it is opening, or its lease is not over.
     pub fn is_usable(&self, now: Time) -> bool {
         match self.phase {
             _ if self.parting => false,
             Phase::Opening => true,
-            Phase::Open => self.lease.as_ref().is_some_and(|lease| now < lease.holder_end()),
-            Phase::Detached(_) | Phase::Ended => false,
+            Phase::Open | Phase::Detached(_) => {
+                self.lease.as_ref().is_some_and(|lease| now < lease.holder_end())
+            }
+            Phase::Lapsed(_) | Phase::Ended => false,
         }
     }
 

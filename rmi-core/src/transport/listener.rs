@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use tokio::net::TcpListener;
 
 use crate::transport::address::Address;
+use crate::transport::distance::Distance;
 use crate::transport::memory::MemoryListener;
 use crate::transport::stream::Stream;
 
@@ -70,7 +71,7 @@ impl Listener {
             Kind::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
             #[cfg(unix)]
             Kind::Unix { listener, .. } => Ok(Stream::unix(listener.accept().await?.0)),
-            Kind::Memory(listener) => Ok(Stream::new(listener.accept().await?)),
+            Kind::Memory(listener) => Ok(Stream::new(listener.accept().await?, Distance::SameHost)),
         }
     }
 

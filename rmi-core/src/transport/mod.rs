@@ -3,13 +3,16 @@
 //! What it is for: [`Address`] names a place, [`dial`] gets a [`Stream`] to it, [`Listener`] accepts streams. May use: `error`.
 //! It knows neither frames nor sessions; a session runs over any stream.
 //!
-//! Invariant: what a listener says of itself can be dialed; a wildcard never leaves this layer.
+//! Invariants: what a listener says of itself can be dialed; a wildcard never leaves this layer. How far a stream leads is told by its sockets,
+//! never by the peer.
 
 mod address;
+mod distance;
 mod listener;
 mod memory;
 mod stream;
 
 pub(crate) use address::Address;
+pub(crate) use distance::{Distance, is_link_local};
 pub(crate) use listener::Listener;
 pub(crate) use stream::{Stream, dial};

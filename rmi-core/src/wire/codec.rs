@@ -152,8 +152,16 @@ impl Reader {
         Ok(elements)
     }
 
-    /// Skips the options, of which version 1 knows none. Returns the first that must be understood (PROTOCOL 1.5).
+    /// Skips the options of a message that has none in version 1. Returns the first that must be understood (PROTOCOL 1.5).
     pub(super) fn options(&mut self) -> Result<Option<u64>, WireError> {
+        self.options_but(|_, _| Ok(false))
+    }
+
+    /// Skips the options but those that `known` takes, all of it. Returns the first that must be understood (PROTOCOL 1.5).
+    pub(super) fn options_but(
+        &mut self,
+        mut known: impl FnMut(u64, &mut Self) -> Result<bool, WireError>,
+    ) -> Result<Option<u64>, WireError> {
         let mut entries = Self(self.bytes("options", usize::MAX)?);
         let mut last = None;
         let mut unsupported = None;
@@ -163,8 +171,10 @@ impl Reader {
                 return Err(WireError::BadValue("the order of options"));
             }
             last = Some(tag);
-            entries.bytes("an option", usize::MAX)?;
-            if tag % 2 == 1 {
+            let mut value = Self(entries.bytes("an option", usize::MAX)?);
+            if known(tag, &mut value)? {
+                value.end()?;
+            } else if tag % 2 == 1 {
                 unsupported = unsupported.or(last);
             }
         }
@@ -227,7 +237,16 @@ pub(super) fn put_addresses(out: &mut BytesMut, addresses: &[String], max: usize
     addresses.for_each(|address| put_bytes(out, address.as_bytes()));
 }
 
-/// No options: version 1 defines none.
-pub(super) fn put_options(out: &mut BytesMut) {
+/// No options.
+pub(super) fn put_no_options(out: &mut BytesMut) {
     out.put_u8(0);
+}
+
+/// One option whose value is a varint.
+pub(super) fn put_option(out: &mut BytesMut, tag: u64, value: u64) {
+    let length = varint_len(value);
+    put_varint(out, (varint_len(tag) + bytes_len(length)) as u64);
+    put_varint(out, tag);
+    put_varint(out, length as u64);
+    put_varint(out, value);
 }

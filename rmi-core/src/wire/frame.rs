@@ -2,12 +2,12 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::codec::{Reader, TEXT_MAX, WireError, put_bytes, put_options, put_text, put_varint};
+use super::codec::{Reader, TEXT_MAX, WireError, put_bytes, put_no_options, put_text, put_varint};
 use super::framing::framed;
 use super::handshake::{Hello, Refused, Resume, Resumed, Welcome};
 use super::limits::Limits;
 use super::message::{Call, Reply, chunk, more_body};
-use crate::id::ObjectId;
+use crate::id::{NodeId, ObjectId};
 
 /// The most bytes of the name of a published object. Whoever sends a Root checks it.
 pub const ROOT_NAME_MAX: usize = 1024;
@@ -39,6 +39,7 @@ pub(super) mod kind {
     pub(in crate::wire) const MORE: u8 = 25;
     pub(in crate::wire) const ABORT: u8 = 26;
     pub(in crate::wire) const UNSUPPORTED: u8 = 27;
+    pub(in crate::wire) const CANCEL: u8 = 32;
 }
 
 /// One frame.
@@ -50,12 +51,15 @@ pub enum Frame {
     Welcome(Welcome),
     /// The acceptor's answer: there will be no session. The connection is closed after it.
     Refused(Refused),
-    /// Reserved: asks for a session that lost its connection.
+    /// Asks for a session that lost its connection.
     Resume(Resume),
-    /// Reserved: the session goes on.
+    /// The session goes on.
     Resumed(Resumed),
     /// The session to be resumed is not there any more.
-    Expired,
+    Expired {
+        /// Who says so.
+        node: NodeId,
+    },
     /// Frames up to a number have arrived.
     Ack {
         /// The number.
@@ -137,6 +141,11 @@ pub enum Frame {
         /// What was not known, for a person. The encoder cuts it at 1,024 bytes.
         text: String,
     },
+    /// The sender waits for the answer to a call no longer. The answer comes all the same.
+    Cancel {
+        /// The caller's number for it.
+        call: u64,
+    },
     /// A numbered frame of a kind that this version does not know; its body is dropped (PROTOCOL 3.4).
     Unknown {
         /// The kind, 16 to 127.
@@ -153,7 +162,7 @@ impl Frame {
             Self::Refused(_) => kind::REFUSED,
             Self::Resume(_) => kind::RESUME,
             Self::Resumed(_) => kind::RESUMED,
-            Self::Expired => kind::EXPIRED,
+            Self::Expired { .. } => kind::EXPIRED,
             Self::Ack { .. } => kind::ACK,
             Self::Ping { .. } => kind::PING,
             Self::Pong { .. } => kind::PONG,
@@ -169,6 +178,7 @@ impl Frame {
             Self::More { .. } => kind::MORE,
             Self::Abort { .. } => kind::ABORT,
             Self::Unsupported { .. } => kind::UNSUPPORTED,
+            Self::Cancel { .. } => kind::CANCEL,
             Self::Unknown { kind } => *kind,
         }
     }
@@ -193,13 +203,14 @@ impl Frame {
             Self::Refused(refused) => refused.encode(out),
             Self::Resume(resume) => resume.encode(out),
             Self::Resumed(resumed) => resumed.encode(out),
-            Self::Expired | Self::Unknown { .. } => {}
+            Self::Expired { node } => out.put_slice(&node.to_bytes()),
+            Self::Unknown { .. } => {}
             Self::Ack { frame } => put_varint(out, *frame),
             Self::Ping { stamp } | Self::Pong { stamp } => put_varint(out, *stamp),
             Self::Root { call, name, .. } => {
                 put_varint(out, *call);
                 put_bytes(out, name.as_bytes());
-                put_options(out);
+                put_no_options(out);
             }
             Self::Call(call) => call.encode(out),
             Self::Reply(reply) => reply.encode(out),
@@ -221,6 +232,7 @@ impl Frame {
                 put_varint(out, *frame);
                 put_text(out, text);
             }
+            Self::Cancel { call } => put_varint(out, *call),
         }
     }
 
@@ -238,7 +250,7 @@ impl Frame {
             kind::REFUSED => Self::Refused(Refused::decode(reader)?),
             kind::RESUME => Self::Resume(Resume::decode(reader)?),
             kind::RESUMED => Self::Resumed(Resumed::decode(reader)?),
-            kind::EXPIRED => Self::Expired,
+            kind::EXPIRED => Self::Expired { node: NodeId::from_bytes(reader.id()?) },
             kind::ACK => Self::Ack { frame: reader.varint()? },
             kind::PING => Self::Ping { stamp: reader.varint()? },
             kind::PONG => Self::Pong { stamp: reader.varint()? },
@@ -260,6 +272,7 @@ impl Frame {
             kind::UNSUPPORTED => {
                 Self::Unsupported { frame: reader.varint()?, text: reader.string("a text", TEXT_MAX)? }
             }
+            kind::CANCEL => Self::Cancel { call: reader.varint()? },
             kind @ NUMBERED_MIN..=NUMBERED_MAX => {
                 reader.rest();
                 Self::Unknown { kind }

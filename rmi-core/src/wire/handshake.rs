@@ -1,11 +1,11 @@
-//! What is said before the first call: Hello, Welcome, Refused; and the reserved Resume, Resumed (PROTOCOL 2, 8).
+//! What is said before the first call: Hello, Welcome, Refused; Resume, Resumed (PROTOCOL 2, 8).
 
 use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
 use super::codec::{
-    Reader, TEXT_MAX, WireError, put_addresses, put_bytes, put_options, put_text, put_varint,
+    Reader, TEXT_MAX, WireError, put_addresses, put_bytes, put_no_options, put_text, put_varint,
 };
 use super::limits::Limits;
 use crate::id::NodeId;
@@ -93,7 +93,7 @@ pub enum RefusedCode {
     Unknown(u8),
 }
 
-/// Reserved: asks for a session that lost its connection (PROTOCOL 8).
+/// Asks for a session that lost its connection (PROTOCOL 8).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Resume {
     /// The session's name.
@@ -104,7 +104,7 @@ pub struct Resume {
     pub received: u64,
 }
 
-/// Reserved: the session goes on (PROTOCOL 8).
+/// The session goes on (PROTOCOL 8).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Resumed {
     /// The number of the last frame that the sender received.
@@ -125,7 +125,7 @@ impl Hello {
         out.put_u64(self.host);
         out.put_u64(self.process);
         put_addresses(out, &self.addresses, ADDRESSES_MAX);
-        put_options(out);
+        put_no_options(out);
     }
 
     pub(super) fn decode(reader: &mut Reader) -> Result<Self, WireError> {
@@ -160,7 +160,7 @@ impl Welcome {
         out.put_u64(self.host);
         out.put_u64(self.process);
         put_addresses(out, &self.addresses, ADDRESSES_MAX);
-        put_options(out);
+        put_no_options(out);
     }
 
     pub(super) fn decode(reader: &mut Reader) -> Result<Self, WireError> {

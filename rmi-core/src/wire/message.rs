@@ -2,11 +2,14 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::codec::{Reader, WireError, put_bytes, put_options, put_varint};
+use super::codec::{Reader, WireError, put_bytes, put_no_options, put_option, put_varint};
 use super::frame::object;
 use super::limits::Limits;
 use super::table::Table;
 use crate::id::{MethodId, ObjectId};
+
+/// The option of a Call that says how many milliseconds are left (PROTOCOL 4.11).
+const LEFT: u64 = 2;
 
 /// A call, or the beginning of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Call {
     pub target: Target,
     /// Which method of it.
     pub method: MethodId,
+    /// How many milliseconds the caller still waited when this was encoded, if it does not wait for ever (PROTOCOL 4.11).
+    pub left_ms: Option<u64>,
     /// An option that must be understood and is not (PROTOCOL 3.4). Set by decoding; not encoded.
     pub unsupported: Option<u64>,
     /// The references in the payload. Applied also if the call cannot be executed (PROTOCOL 5.3).
@@ -64,7 +69,25 @@ pub enum ReplyKind {
 
 impl Call {
     pub(super) fn encode(&self, out: &mut BytesMut) {
-        call_body(out, self.call, self.target, self.method, &self.table, self.size, &self.chunk);
+        put_varint(out, self.call);
+        match self.target {
+            Target::Object(object) => {
+                out.put_u8(0);
+                out.put_slice(&object.to_bytes());
+            }
+            Target::Unknown(tag) => {
+                out.put_u8(tag);
+                put_bytes(out, &[]);
+            }
+        }
+        out.put_u64(self.method.0);
+        match self.left_ms {
+            Some(left) => put_option(out, LEFT, left),
+            None => put_no_options(out),
+        }
+        self.table.encode(out);
+        put_varint(out, self.size);
+        out.put_slice(&self.chunk);
     }
 
     pub(super) fn decode(reader: &mut Reader, limits: &Limits) -> Result<Self, WireError> {
@@ -77,10 +100,16 @@ impl Call {
             }
         };
         let method = MethodId(reader.u64()?);
-        let unsupported = reader.options()?;
+        let mut left_ms = None;
+        let unsupported = reader.options_but(|tag, value| {
+            if tag == LEFT {
+                left_ms = Some(value.varint()?);
+            }
+            Ok(tag == LEFT)
+        })?;
         let table = Table::decode(reader, limits)?;
         let (size, chunk) = payload(reader, limits)?;
-        Ok(Self { call, target, method, unsupported, table, size, chunk })
+        Ok(Self { call, target, method, left_ms, unsupported, table, size, chunk })
     }
 }
 
@@ -128,37 +157,10 @@ pub(super) fn chunk(reader: &mut Reader, limits: &Limits) -> Result<Bytes, WireE
     }
 }
 
-fn call_body(
-    out: &mut BytesMut,
-    call: u64,
-    target: Target,
-    method: MethodId,
-    table: &Table,
-    size: u64,
-    chunk: &[u8],
-) {
-    put_varint(out, call);
-    match target {
-        Target::Object(object) => {
-            out.put_u8(0);
-            out.put_slice(&object.to_bytes());
-        }
-        Target::Unknown(tag) => {
-            out.put_u8(tag);
-            put_bytes(out, &[]);
-        }
-    }
-    out.put_u64(method.0);
-    put_options(out);
-    table.encode(out);
-    put_varint(out, size);
-    out.put_slice(chunk);
-}
-
 fn reply_body(out: &mut BytesMut, call: u64, status: ReplyKind, table: &Table, size: u64, chunk: &[u8]) {
     put_varint(out, call);
     out.put_u8(status as u8);
-    put_options(out);
+    put_no_options(out);
     table.encode(out);
     put_varint(out, size);
     out.put_slice(chunk);

@@ -1,6 +1,6 @@
 //! What a method of a remote interface may look like.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenTree;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, FnArg, GenericParam, Ident, Meta, Pat, PatType, Receiver, ReceiverKind, ReturnType, Safety,
@@ -10,8 +10,11 @@ use syn::{
 use super::types;
 use crate::context::Context;
 
+/// Attributes that say how a method is called. They are taken out of the trait.
+const CALL_STYLES: [&str; 2] = ["idempotent", "no_cancel"];
+
 /// Attributes that later versions will know. What they mean cannot be ignored, so they are refused until then.
-const LATER: [&str; 5] = ["compute", "idempotent", "no_cancel", "oneway", "stream"];
+const LATER: [&str; 3] = ["compute", "oneway", "stream"];
 
 /// Checks a method of the trait `interface`. True: it can be expanded.
 pub(crate) fn method(function: &TraitItemFn, interface: &Ident, cx: &Context) -> bool {
@@ -45,29 +48,54 @@ fn names_associated(sig: &Signature) -> bool {
     output || sig.inputs.iter().any(argument)
 }
 
-/// Whether the attribute belongs to a later version.
-pub(crate) fn is_of_later(attr: &Attribute) -> bool {
-    LATER.iter().any(|name| attr.path().is_ident(name))
+/// Whether the attribute means something to `#[remote]`, now or in a later version, and nothing to rustc.
+pub(crate) fn is_ours(attr: &Attribute) -> bool {
+    CALL_STYLES.iter().chain(&LATER).any(|name| attr.path().is_ident(name) || hides(attr, name))
+}
+
+/// Refuses attributes of methods on what is no method.
+pub(crate) fn no_call_styles(attrs: &[Attribute], cx: &Context) {
+    for attr in attrs.iter().filter(|attr| is_ours(attr)) {
+        cx.error(attr, format_args!("`#[{}]` says something of a method: write it there", name(attr)));
+    }
+}
+
+fn name(attr: &Attribute) -> String {
+    attr.path().get_ident().map(Ident::to_string).unwrap_or_default()
 }
 
 fn attributes(attrs: &[Attribute], cx: &Context) {
-    for attr in attrs {
-        if is_of_later(attr) {
-            let name = attr.path().get_ident();
-            let name = name.map(Ident::to_string).unwrap_or_default();
-            cx.error(attr, format_args!("`#[{name}]` is not supported yet"));
+    for (at, attr) in attrs.iter().enumerate() {
+        if LATER.iter().any(|name| attr.path().is_ident(name)) {
+            cx.error(attr, format_args!("`#[{}]` is not supported yet", name(attr)));
+        } else if CALL_STYLES.iter().any(|name| attr.path().is_ident(name)) {
+            if !matches!(attr.meta, Meta::Path(_)) {
+                cx.error(attr, format_args!("`#[{}]` takes no arguments", name(attr)));
+            } else if attrs[..at].iter().any(|earlier| earlier.path() == attr.path()) {
+                cx.error(attr, format_args!("`#[{}]` is given twice", name(attr)));
+            }
         }
-        if let Meta::List(list) = &attr.meta
-            && list.path.is_ident("cfg_attr")
-            && contains_cfg(&list.tokens)
-        {
+        if hides(attr, "cfg") {
             cx.error(attr, "`#[remote]` does not see a `cfg` inside `cfg_attr`: write `#[cfg(..)]`");
+        }
+        for name in CALL_STYLES.iter().chain(&LATER).filter(|name| hides(attr, name)) {
+            cx.error(
+                attr,
+                format_args!(
+                    "`#[remote]` does not see `{name}` inside `cfg_attr`: write the method twice, under two `#[cfg(..)]`"
+                ),
+            );
         }
     }
 }
 
-fn contains_cfg(tokens: &TokenStream) -> bool {
-    tokens.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "cfg"))
+/// Whether it is a `cfg_attr` with this in it.
+fn hides(attr: &Attribute, name: &str) -> bool {
+    let is = |token: TokenTree| matches!(token, TokenTree::Ident(ident) if ident == name);
+    match &attr.meta {
+        Meta::List(list) => attr.path().is_ident("cfg_attr") && list.tokens.clone().into_iter().any(is),
+        _ => false,
+    }
 }
 
 fn qualifiers(sig: &Signature, cx: &Context) {

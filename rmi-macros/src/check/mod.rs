@@ -15,7 +15,7 @@ use syn::{
 use crate::ast::peel;
 use crate::context::Context;
 
-pub(crate) use method::{is_of_later, method};
+pub(crate) use method::{is_ours, method, no_call_styles};
 pub(crate) use types::is_unsized;
 
 /// Checks the trait, except for its members.
@@ -26,6 +26,7 @@ pub(crate) fn interface(item: &ItemTrait, cx: &Context) {
     if let Some(token) = &item.modifiers.auto_token {
         cx.error(token, "a remote interface cannot be an auto trait");
     }
+    no_call_styles(&item.attrs, cx);
     generics(&item.generics, cx);
     for bound in &item.supertraits {
         supertrait(bound, cx);

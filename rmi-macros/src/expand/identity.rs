@@ -98,7 +98,9 @@ fn private(interface: &Interface, names: &Names, args: &Args) -> TokenStream {
 /// What is known of a method when the user's crate is compiled.
 fn constants(method: &Method, interface: &TokenStream, names: &Names) -> TokenStream {
     let private = &names.private;
-    let Method { cfgs, docs, ident, arguments, output } = method;
+    let Method { cfgs, docs, ident, arguments, output, idempotent, no_cancel } = method;
+    let idempotent = idempotent.then(|| quote_spanned!(Span::mixed_site()=> .idempotent()));
+    let no_cancel = no_cancel.then(|| quote_spanned!(Span::mixed_site()=> .no_cancel()));
     let (id_const, method_const) = (id_const(ident), method_const(ident));
     let name = method.name();
     let argument_names = arguments.iter().map(|argument| argument.name());
@@ -115,7 +117,7 @@ fn constants(method: &Method, interface: &TokenStream, names: &Names) -> TokenSt
             #docs,
             &[#(#private::Argument::new(#argument_names, #argument_types)),*],
             #returns,
-        );
+        ) #idempotent #no_cancel;
     }
 }
 

@@ -61,15 +61,18 @@ const _: () = {
     );
     #[cfg(feature = "audit")]
     const __METHOD_audit: __rmi::Method = __rmi::Method::new(
-        __ID_audit,
-        ::core::concat!(
-            ::core::concat!(::core::env!("CARGO_PKG_NAME"), ".", "Account"), "/", "audit"
-        ),
-        "audit",
-        "",
-        &[],
-        "Result<(), BankError>",
-    );
+            __ID_audit,
+            ::core::concat!(
+                ::core::concat!(::core::env!("CARGO_PKG_NAME"), ".", "Account"), "/",
+                "audit"
+            ),
+            "audit",
+            "",
+            &[],
+            "Result<(), BankError>",
+        )
+        .idempotent()
+        .no_cancel();
     #[automatically_derived]
     impl<C: Currency + 'static> __rmi::Interface for AccountInterface<C> {
         type Local = dyn __AccountLocal<C>;

@@ -18,7 +18,12 @@ pub fn check(world: &World) -> Option<String> {
 mod planted {
     use crate::bug::Bug;
     use crate::invariant::Invariant;
-    use crate::run::{catches, stormy};
+    use crate::run::{calm, catches, stormy};
+
+    #[test]
+    fn a_cancelled_call_without_an_answer_is_caught() {
+        catches(calm(3), Bug::SilentCancel, Invariant::L4);
+    }
 
     #[test]
     fn calls_that_are_forgotten_with_their_session_are_caught() {

@@ -138,11 +138,33 @@ fn a_reply_with_references_to_a_caller_that_gave_up() {
     let a_at_c = world.root(C, A);
     let call = world.call(import(&a_at_c), &[], 9, answer(vec![held], 50_000));
     world.run_for(10);
+    // The Cancel crosses the answer.
+    world.pause(C, A);
     if let Some(caller) = world.calls[&call].caller.upgrade() {
         world.give_up(&caller);
     }
-    world.run_for(100);
+    world.run_for(60);
+    assert_eq!((world.take(C).len(), world.pins_of(A), world.is_collected(id)), (0, 1, false));
+    world.resume(C, A);
+    world.run_for(60);
     assert_eq!((world.take(C).len(), world.pins_of(A), world.is_collected(id)), (0, 0, true));
+    world.finish_well(a_at_c);
+}
+
+#[test]
+fn a_cancelled_call_releases_what_it_was_given_and_what_it_would_have_answered() {
+    let mut world = script();
+    let (held, id) = world.object_of_b(A);
+    let (given, other) = world.object_of_b(C);
+    let a_at_c = world.root(C, A);
+    let call = world.call(import(&a_at_c), &[given], 9, answer(vec![held], 50_000));
+    world.run_for(20);
+    assert_eq!((world.running.len(), world.is_collected(id), world.is_collected(other)), (1, false, false));
+    if let Some(caller) = world.calls[&call].caller.upgrade() {
+        world.give_up(&caller);
+    }
+    world.run_for(20);
+    assert_eq!((world.running.len(), world.is_collected(id), world.is_collected(other)), (0, true, true));
     world.finish_well(a_at_c);
 }
 

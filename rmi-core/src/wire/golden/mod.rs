@@ -61,7 +61,7 @@ fn frames_are_the_golden_bytes_both_ways() {
 #[test]
 fn every_kind_has_golden_bytes() {
     let kinds: BTreeSet<u8> = frames().iter().map(|(_, frame)| frame.kind()).collect();
-    let specified: BTreeSet<u8> = (1..=6).chain(8..=10).chain(16..=27).collect();
+    let specified: BTreeSet<u8> = (1..=6).chain(8..=10).chain(16..=27).chain([32]).collect();
     assert_eq!(kinds, specified);
     for (name, frame) in frames() {
         assert_eq!(frame.is_numbered(), frame.kind() >= 16, "{name}");
@@ -155,7 +155,16 @@ fn one_reference(owner: Owner, interface: &str, transfer: u64) -> Table {
 
 fn call(call: u64, method: MethodId, table: Table, size: u64, chunk: &'static [u8]) -> Call {
     let chunk = Bytes::from_static(chunk);
-    Call { call, target: Target::Object(object(0xA0)), method, unsupported: None, table, size, chunk }
+    Call {
+        call,
+        target: Target::Object(object(0xA0)),
+        method,
+        left_ms: None,
+        unsupported: None,
+        table,
+        size,
+        chunk,
+    }
 }
 
 fn reply(call: u64, status: ReplyKind, table: Table, size: u64, chunk: &'static [u8]) -> Frame {
@@ -213,7 +222,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ),
         ("Resume", Frame::Resume(Resume { session, token: token.clone(), received: 7 })),
         ("Resumed", Frame::Resumed(Resumed { received: 300, token })),
-        ("Expired", Frame::Expired),
+        ("Expired", Frame::Expired { node: node(0x10) }),
         ("Ack", Frame::Ack { frame: 300 }),
         ("Ping", Frame::Ping { stamp: u64::MAX }),
         ("Pong", Frame::Pong { stamp: 0 }),
@@ -225,6 +234,13 @@ fn frames() -> Vec<(&'static str, Frame)> {
         (
             "Call with references of every owner, begun",
             Frame::Call(call(128, MethodId(42), every_owner(), 100_000, b"\x94\xD6\x01\0\0\0\0")),
+        ),
+        (
+            "Call with 300 ms left",
+            Frame::Call(Call {
+                left_ms: Some(300),
+                ..call(2, MethodId::of("Printer", "print"), Table::EMPTY, 2, b"\x91\xC3")
+            }),
         ),
         (
             "Reply: Ok, a reference",
@@ -240,7 +256,8 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("Bye", Frame::Bye { code: 1, text: "oops".into() }),
         ("More", Frame::More { first: 5, chunk: Bytes::from_static(&[1, 2, 3, 4, 5, 6, 7, 8, 9]) }),
         ("Abort", Frame::Abort { first: 5 }),
-        ("Unsupported", Frame::Unsupported { frame: 9, text: "kind 32".into() }),
+        ("Unsupported", Frame::Unsupported { frame: 9, text: "kind 33".into() }),
+        ("Cancel", Frame::Cancel { call: 128 }),
     ]
 }
 
@@ -264,7 +281,11 @@ fn skipped() -> Vec<(&'static str, Frame)> {
             }),
         ),
         ("Reply with an option to be skipped", reply(2, ReplyKind::Ok, Table::EMPTY, 1, b"\xC0")),
-        ("Cancel, of a later version", Frame::Unknown { kind: 32 }),
+        (
+            "Call with 5 ms left and an option to be skipped",
+            Frame::Call(Call { left_ms: Some(5), ..call(2, MethodId(42), Table::EMPTY, 0, b"") }),
+        ),
+        ("OneWay, of a later version", Frame::Unknown { kind: 33 }),
         ("The last kind there may be", Frame::Unknown { kind: 127 }),
     ]
 }

@@ -118,11 +118,12 @@ fn target() -> impl Strategy<Value = Target> {
 
 fn call() -> impl Strategy<Value = Call> {
     let method = any::<u64>().prop_map(MethodId);
-    (number(), target(), method, table(), payload()).prop_map(
-        |(call, target, method, table, (chunk, size))| Call {
+    (number(), target(), method, option::of(number()), table(), payload()).prop_map(
+        |(call, target, method, left_ms, table, (chunk, size))| Call {
             call,
             target,
             method,
+            left_ms,
             unsupported: None,
             table,
             size,
@@ -162,7 +163,7 @@ fn frame_without_table() -> impl Strategy<Value = Frame> {
             received
         })),
         (token(), number()).prop_map(|(token, received)| Frame::Resumed(Resumed { received, token })),
-        Just(Frame::Expired),
+        node().prop_map(|node| Frame::Expired { node }),
         number().prop_map(|frame| Frame::Ack { frame }),
         number().prop_map(|stamp| Frame::Ping { stamp }),
         number().prop_map(|stamp| Frame::Pong { stamp }),
@@ -180,7 +181,8 @@ fn frame_without_table() -> impl Strategy<Value = Frame> {
         (number(), payload()).prop_map(|(first, (chunk, _))| Frame::More { first, chunk }),
         number().prop_map(|first| Frame::Abort { first }),
         (number(), text(TEXT_MAX)).prop_map(|(frame, text)| Frame::Unsupported { frame, text }),
-        (28..128u8).prop_map(|kind| Frame::Unknown { kind }),
+        number().prop_map(|call| Frame::Cancel { call }),
+        (28..127u8).prop_map(|kind| Frame::Unknown { kind: kind + u8::from(kind >= 32) }),
     ]
 }
 

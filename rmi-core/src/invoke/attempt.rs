@@ -1,0 +1,161 @@
+//! The attempts of one call: usually one. It is made again only where that cannot execute it twice, or may.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::error::RemoteError;
+use crate::invoke::context::{self, Limit};
+use crate::invoke::remote::{Pending, RemoteObject, Reply, Request};
+
+/// The pause before a call is made again for the first time; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// The longest pause.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Sends now, in the calling task.
+pub(super) fn send(
+    remote: Arc<dyn RemoteObject>,
+    request: Result<Request, RemoteError>,
+    own: Option<Duration>,
+    idempotent: bool,
+    path: &'static str,
+) -> impl Future<Output = Result<Reply, RemoteError>> + Send + use<> {
+    let limit = Limit::of_call(own, remote.call_timeout());
+    let timer = limit.map(|limit| (limit, remote.sleep_until(limit.deadline)));
+    let started = request.and_then(|mut request| {
+        if let Some(limit) = limit.filter(Limit::is_over) {
+            return Err(limit.timed_out(path));
+        }
+        request.deadline = limit.map(|limit| limit.deadline);
+        let again = (idempotent || remote.is_renewable())
+            .then(|| Box::new(Again { remote: remote.clone(), request: request.clone(), idempotent }));
+        let node = remote.owner();
+        let pending = remote.start(request);
+        Ok((answer(pending, node, path), again))
+    });
+    async move {
+        let (first, again) = started?;
+        let outcome = pin!(async move {
+            match (first.await, again) {
+                (Err(failure), Some(again)) => Box::pin(again.after(failure)).await,
+                (outcome, _) => outcome,
+            }
+        });
+        match timer {
+            None => outcome.await,
+            Some((limit, timer)) => limit.bound(timer, path, outcome).await,
+        }
+    }
+}
+
+async fn answer(pending: Pending, node: crate::id::NodeId, path: &'static str) -> Result<Reply, RemoteError> {
+    pending.await.unwrap_or_else(|| {
+        Err(RemoteError::OutcomeUnknown {
+            node,
+            call: path.to_owned(),
+            reason: "this node was shut down".into(),
+        })
+    })
+}
+
+/// A call that may be made again. The references among its arguments are kept, and encoded anew each time (DESIGN 6, rule 10).
+struct Again {
+    remote: Arc<dyn RemoteObject>,
+    request: Request,
+    idempotent: bool,
+}
+
+impl Again {
+    /// Makes the call again, as long as that is right and there is time.
+    async fn after(self, mut failure: RemoteError) -> Result<Reply, RemoteError> {
+        let mut pauses = Pauses::new(&*self.remote, self.request.deadline);
+        let mut unknown = None;
+        let mut renewed = false;
+        loop {
+            if matches!(failure, RemoteError::OutcomeUnknown { .. }) {
+                unknown.get_or_insert_with(|| failure.clone());
+            }
+            if !self.may_repeat(&failure) {
+                return Err(conclude(unknown, failure));
+            }
+            // What can be found anew is tried once at once, what may be executed twice again and again.
+            let at_once = self.remote.is_renewable() && !renewed;
+            let goes_on = at_once || self.idempotent && pauses.pause(&*self.remote).await;
+            if !goes_on {
+                return Err(conclude(unknown, failure));
+            }
+            if let Some(renewing) = self.remote.renew() {
+                renewed = true;
+                if renewing.await.is_err() {
+                    continue;
+                }
+            }
+            let pending = self.remote.clone().start(self.request.clone());
+            match answer(pending, self.remote.owner(), self.request.path).await {
+                Ok(reply) => return Ok(reply),
+                Err(next) => failure = next,
+            }
+        }
+    }
+
+    /// Whether the call may be made again after this: it was certainly not executed, or may be executed twice.
+    fn may_repeat(&self, failure: &RemoteError) -> bool {
+        match failure {
+            RemoteError::OutcomeUnknown { .. } => self.idempotent,
+            RemoteError::Unreachable { .. } => self.idempotent || self.remote.is_renewable(),
+            // For good, unless another object can be found in its place.
+            RemoteError::NoSuchObject { .. } => self.remote.is_renewable(),
+            _ => false,
+        }
+    }
+}
+
+/// What the caller gets in the end. If an earlier attempt may have been executed, so may the call.
+fn conclude(unknown: Option<RemoteError>, failure: RemoteError) -> RemoteError {
+    match unknown {
+        Some(RemoteError::OutcomeUnknown { node, call, reason }) if !failure.may_have_executed() => {
+            RemoteError::OutcomeUnknown {
+                node,
+                call,
+                reason: format!("{reason}; then, tried again: {failure}"),
+            }
+        }
+        _ => failure,
+    }
+}
+
+/// The pauses between attempts.
+struct Pauses {
+    next: Duration,
+    /// There are none after this. A call with a deadline is ended by that.
+    until: Option<Instant>,
+}
+
+impl Pauses {
+    fn new(remote: &dyn RemoteObject, deadline: Option<Instant>) -> Self {
+        let window = || context::now().checked_add(remote.reconnect_window());
+        Self { next: FIRST_PAUSE, until: if deadline.is_none() { window() } else { None } }
+    }
+
+    /// Waits. False: there is no time for that.
+    async fn pause(&mut self, remote: &dyn RemoteObject) -> bool {
+        // Callers that failed together do not come back together.
+        let chance = f64::from(Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX);
+        let end = context::now() + self.next.mul_f64(0.5 + chance / 2.0);
+        self.next = (self.next * 2).min(LAST_PAUSE);
+        if self.until.is_some_and(|until| end > until) {
+            return false;
+        }
+        remote.sleep_until(end).await;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

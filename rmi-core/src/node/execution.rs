@@ -1,0 +1,154 @@
+//! A servant's future from its first poll to the answer: in the reader if it is ready at once, else in a task of its own.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::time::timeout_at;
+
+use crate::error::RemoteError;
+use crate::invoke::{Answer, Context, Limit, Object, Running};
+use crate::node::discard::discard;
+use crate::node::dispatch::{fault, panicked, reply};
+use crate::node::link::Link;
+use crate::session::Phase;
+
+/// What a servant's future came to: its answer, or the panic.
+type Outcome = std::thread::Result<Result<Answer, String>>;
+
+/// A call that is being executed. However it ends, it is answered once: its `Drop` says that it was cancelled.
+pub(crate) struct Execution {
+    link: Arc<Link>,
+    call: u64,
+    path: &'static str,
+    /// Kept until the call has been answered.
+    object: Option<Arc<Object>>,
+    running: Option<Running>,
+    fate: Fate,
+    /// Its link knows how to end it.
+    spawned: bool,
+}
+
+/// What may end a call before it is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fate {
+    /// Its caller, who may have a limit.
+    EndsWithItsCaller(Option<Limit>),
+    /// The end of the node alone. What it calls is not limited by its caller either: it would end halfway.
+    RunsToItsEnd,
+}
+
+impl Fate {
+    fn context(self) -> Context {
+        let Self::EndsWithItsCaller(Some(limit)) = self else { return Context::default() };
+        Context { deadline: Some(limit.deadline) }
+    }
+}
+
+impl Execution {
+    pub(crate) fn new(
+        link: &Arc<Link>,
+        call: u64,
+        path: &'static str,
+        object: Arc<Object>,
+        running: Running,
+        fate: Fate,
+    ) -> Self {
+        let (link, object, running) = (link.clone(), Some(object), Some(running));
+        Self { link, call, path, object, running, fate, spawned: false }
+    }
+
+    /// Polls once, here, in the order of arrival; spawns what is pending.
+    pub(crate) async fn start(mut self) {
+        match poll_fn(|cx| Poll::Ready(self.poll(cx))).await {
+            Poll::Ready(outcome) => self.finish(outcome),
+            Poll::Pending => match self.fate {
+                Fate::EndsWithItsCaller(limit) => self.spawn(limit),
+                Fate::RunsToItsEnd => self.spawn_to_its_end(),
+            },
+        }
+    }
+
+    fn spawn(mut self, limit: Option<Limit>) {
+        let (link, call) = (self.link.clone(), self.call);
+        self.spawned = true;
+        link.running.begin(call);
+        let task = link.core.calls.spawn_on(
+            async move {
+                let done = poll_fn(|cx| self.poll(cx));
+                let outcome = match limit {
+                    None => Ok(done.await),
+                    Some(limit) => timeout_at(limit.deadline, done).await.map_err(|_| limit),
+                };
+                match outcome {
+                    Ok(outcome) => self.finish(outcome),
+                    Err(limit) => self.time_out(limit),
+                }
+            },
+            &link.core.runtime,
+        );
+        let task = task.abort_handle();
+        // The link may have ended while the call was being started.
+        if !link.running.spawned(call, &task) || link.look(|session| session.phase() == Phase::Ended) {
+            task.abort();
+        }
+    }
+
+    fn spawn_to_its_end(mut self) {
+        let core = self.link.core.clone();
+        let mut stop = core.stop.subscribe();
+        core.calls.spawn_on(
+            async move {
+                tokio::select! {
+                    biased;
+                    outcome = poll_fn(|cx| self.poll(cx)) => self.finish(outcome),
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+            },
+            &core.runtime,
+        );
+    }
+
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
+        let context = self.fate.context();
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        match catch_unwind(AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+
+    fn finish(mut self, outcome: Outcome) {
+        self.settle();
+        match outcome {
+            Ok(answer) => reply(&self.link, self.call, self.path, answer),
+            Err(panic) => panicked(&self.link, self.call, self.path, panic),
+        }
+    }
+
+    fn time_out(mut self, limit: Limit) {
+        self.settle();
+        fault(&self.link, self.call, limit.timed_out(self.path));
+    }
+
+    /// The servant's future goes before the answer does, as it would in a local call. False: that was done.
+    fn settle(&mut self) -> bool {
+        let Some(running) = self.running.take() else { return false };
+        discard([running]);
+        if self.spawned {
+            self.link.running.end(self.call);
+        }
+        true
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        if self.settle() {
+            let (node, call) = (self.link.core.id, self.path.to_owned());
+            fault(&self.link, self.call, RemoteError::Cancelled { node, call });
+        }
+        discard(self.object.take());
+    }
+}

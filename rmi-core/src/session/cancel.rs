@@ -1,0 +1,63 @@
+//! Calls that are given up: withdrawn, aborted or cancelled (PROTOCOL 4.12).
+
+use crate::session::incoming::Event;
+use crate::session::queue::Part;
+use crate::session::state::{Handles, Session};
+use crate::wire::Frame;
+
+impl<H: Handles> Session<H> {
+    /// Nobody waits for the answer to a call of this side any more.
+    ///
+    /// Before it has begun, nothing of it leaves. If it is under way in fragments, it is aborted and over on both sides.
+    /// Otherwise the peer is told, once; its answer still comes, and the references in it are to be dropped like any
+    /// others.
+    pub fn cancel(&mut self, call: u64) {
+        match self.calls.give_up(call) {
+            Some(false) => {
+                if let Some(message) = self.outgoing.withdraw(call) {
+                    message.discard(&mut self.garbage);
+                }
+                self.forget(call);
+            }
+            // What leaves before Welcome is a Root, which is answered at once (2.4).
+            Some(true) if self.is_on() && !self.parting => {
+                match self.outgoing.stop(|part| matches!(part, Part::Call(under_way, _) if under_way == call))
+                {
+                    Some(first) => {
+                        self.ring.push(&Frame::Abort { first });
+                        self.forget(call);
+                    }
+                    None => {
+                        self.ring.push(&Frame::Cancel { call });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, call: u64) {
+        self.garbage.callers.extend(self.calls.remove(call));
+        self.pump();
+    }
+
+    /// The peer waits for the answer to its call no longer. An answer that is under way is aborted, and has been given; one
+    /// that waits to leave just leaves.
+    pub(super) fn cancelled(&mut self, call: u64) -> Event<H> {
+        if !self.parting
+            && let Some(first) = self.outgoing.stop(|part| part == Part::Reply(call))
+        {
+            self.ring.push(&Frame::Abort { first });
+            self.pump();
+            return Event::Nothing;
+        }
+        match self.serving.cancel(call) {
+            true => Event::Cancel { call },
+            // It is over, or never was: they cross.
+            false => Event::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

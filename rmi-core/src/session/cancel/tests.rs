@@ -1,0 +1,276 @@
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
+use crate::session::{
+    Assembly, Event, Handles, Handshake, Head, Introduction, Locality, Message, OutReference, Outward, Role,
+    Session, Ticket, Time, Verdict,
+};
+use crate::wire::{Frame, Limits, ReplyKind, split};
+
+/// Objects and callers are numbers.
+#[derive(Debug)]
+struct Numbers;
+
+impl Handles for Numbers {
+    type Object = u32;
+    type Import = ();
+    type Pin = u32;
+    type Weak = ();
+    type Caller = u32;
+
+    fn share((): &()) -> Option<()> {
+        Some(())
+    }
+
+    fn is_waiting(_: &u32) -> bool {
+        true
+    }
+}
+
+const NOW: Time = Time(1_000_000);
+
+const LIMITS: Limits = Limits {
+    frame: 1_024,
+    table: 4_096,
+    message: 1 << 20,
+    references: 8,
+    calls: 2,
+    ring: 16_777_216,
+    objects: 100,
+    partial: 100_000,
+};
+
+struct Side {
+    session: Session<Numbers>,
+    assembly: Assembly<Head>,
+}
+
+/// What a side made of a frame.
+#[derive(Debug, PartialEq, Eq)]
+enum Saw {
+    Call(u64),
+    Reply(u64, ReplyKind),
+    Cancel(u64),
+    AbortedCall(u64),
+    AbortedReply(u64),
+}
+
+impl Side {
+    fn call(&mut self, caller: u32, size: usize) -> u64 {
+        self.call_until(caller, size, None)
+    }
+
+    fn call_until(&mut self, caller: u32, size: usize, deadline: Option<Time>) -> u64 {
+        let message = Message {
+            outward: Outward::Call { object: ObjectId::from_bytes([9; 16]), method: MethodId(1) },
+            payload: vec![7; size].into(),
+            references: vec![own(caller)],
+            deadline,
+        };
+        self.session.call(NOW, caller, message).expect("it is open")
+    }
+
+    fn reply(&mut self, call: u64, size: usize) {
+        self.session.reply(call, ReplyKind::Ok, vec![7; size].into(), Vec::new());
+    }
+
+    /// What leaves now.
+    fn output(&mut self) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        let output = self.session.poll_output(NOW).unwrap_or_default();
+        bytes.extend_from_slice(&output.control);
+        bytes.extend_from_slice(&output.frames);
+        bytes
+    }
+
+    /// Takes the first so many frames off `bytes`; all if there are fewer.
+    fn input(&mut self, bytes: &mut BytesMut, frames: usize) -> Vec<Saw> {
+        let mut saw = Vec::new();
+        for _ in 0..frames {
+            let Some(frame) = split(bytes, 1 << 20).unwrap() else { break };
+            let (len, frame) = (frame.len(), Frame::decode(frame, &LIMITS).unwrap());
+            let event =
+                self.session.handle(NOW, frame, len, |_| ((), ())).expect("nobody breaks the protocol");
+            saw.extend(self.see(event));
+        }
+        saw
+    }
+
+    fn see(&mut self, event: Event<Numbers>) -> Option<Saw> {
+        let whole = match event {
+            Event::Message { first, head, references, size, chunk } => {
+                self.assembly.first(first, head, references.len(), size, chunk).unwrap()
+            }
+            Event::More { first, chunk } => self.assembly.more(first, &chunk).unwrap(),
+            Event::Abort { first } => {
+                return Some(match self.assembly.abort(first).unwrap() {
+                    Head::Call { call, .. } => {
+                        self.session.aborted(call);
+                        Saw::AbortedCall(call)
+                    }
+                    Head::Reply { call, .. } => {
+                        assert!(self.session.answered(call).is_some());
+                        Saw::AbortedReply(call)
+                    }
+                });
+            }
+            Event::Cancel { call } => return Some(Saw::Cancel(call)),
+            _ => None,
+        };
+        whole.map(|(head, _)| match head {
+            Head::Call { call, verdict, .. } => {
+                assert_eq!(verdict, Verdict::Serve);
+                Saw::Call(call)
+            }
+            Head::Reply { call, status } => {
+                assert!(self.session.answered(call).is_some());
+                Saw::Reply(call, status)
+            }
+        })
+    }
+}
+
+fn own(object: u32) -> OutReference<Numbers> {
+    let id = ObjectId::from_bytes([object as u8; 16]);
+    OutReference::Own { id, interface: InterfaceName::Static("I"), object }
+}
+
+/// Two sides whose handshake is over.
+fn pair() -> (Side, Side) {
+    let introduction = |node| Introduction {
+        node: NodeId::from_bytes([node; 16]),
+        lease: Duration::from_secs(30),
+        limits: LIMITS,
+        locality: Locality { host: 1, process: 1 },
+        addresses: Vec::new(),
+    };
+    let token = || vec![0; 32];
+    let mut dialer = Handshake::new(Role::Dial(None), introduction(1), [1; 16], token());
+    let mut acceptor = Handshake::new(Role::Accept, introduction(2), [2; 16], token());
+    let hello = dialer.start(NOW).expect("the dialer says Hello");
+    let accepted = acceptor.handle(hello, NOW, || Ok(())).unwrap().expect("that is all");
+    let dialed = dialer.handle(accepted.welcome.unwrap(), NOW, || Ok(())).unwrap().expect("that is all");
+    let side = |key, node, peer| {
+        let me = NodeId::from_bytes([node; 16]);
+        let mut session = Session::new(key, me, LIMITS, Locality { host: 1, process: 1 }, false);
+        assert!(session.open(NOW, peer, Ticket::None));
+        Side { session, assembly: Assembly::new(LIMITS.partial) }
+    };
+    (side(1, 1, dialed.peer), side(2, 2, accepted.peer))
+}
+
+const ALL: usize = usize::MAX;
+
+#[test]
+fn a_call_that_waits_is_withdrawn() {
+    let (mut a, mut b) = pair();
+    // Two may be unanswered.
+    let begun = [a.call(1, 10), a.call(2, 10)];
+    let waits = a.call(3, 10);
+    a.session.cancel(waits);
+    let garbage = a.session.take_garbage();
+    assert_eq!((garbage.objects, garbage.callers), (vec![3], vec![3]), "its references and its caller go");
+    assert_eq!(b.input(&mut a.output(), ALL), begun.map(Saw::Call));
+    begun.into_iter().for_each(|call| b.reply(call, 1));
+    a.input(&mut b.output(), ALL);
+    assert!(a.output().is_empty(), "nothing of it ever leaves");
+    assert_eq!((a.session.waiting(), b.session.serving()), (0, 0));
+    // The next one is not confused with it.
+    let next = a.call(4, 10);
+    assert_eq!(b.input(&mut a.output(), ALL), [Saw::Call(next)]);
+}
+
+#[test]
+fn a_call_under_way_in_fragments_is_aborted() {
+    let (mut a, mut b) = pair();
+    let large = a.call(1, 600_000);
+    let mut first = a.output();
+    let behind = a.call(2, 10);
+    a.session.cancel(large);
+    assert_eq!(a.session.waiting(), 1, "it is over here");
+    first.unsplit(a.output());
+    assert_eq!(b.input(&mut first, ALL), [Saw::AbortedCall(large), Saw::Call(behind)]);
+    assert_eq!(b.session.serving(), 1, "and there");
+    b.reply(large, 1);
+    assert!(a.input(&mut b.output(), ALL).is_empty(), "it is not answered");
+    b.reply(behind, 1);
+    assert_eq!(a.input(&mut b.output(), ALL), [Saw::Reply(behind, ReplyKind::Ok)]);
+}
+
+#[test]
+fn a_call_that_has_begun_is_cancelled_once_and_answered_once() {
+    let (mut a, mut b) = pair();
+    let call = a.call(1, 10);
+    b.input(&mut a.output(), ALL);
+    a.session.cancel(call);
+    a.session.cancel(call);
+    assert_eq!(b.input(&mut a.output(), ALL), [Saw::Cancel(call)]);
+    assert_eq!((a.session.waiting(), b.session.serving()), (1, 1), "until the answer is there");
+    b.session.reply(call, ReplyKind::Fault, Bytes::from_static(&[0x80]), Vec::new());
+    assert_eq!(a.input(&mut b.output(), ALL), [Saw::Reply(call, ReplyKind::Fault)]);
+    assert_eq!((a.session.waiting(), b.session.serving()), (0, 0));
+}
+
+#[test]
+fn a_cancel_and_an_answer_cross() {
+    let (mut a, mut b) = pair();
+    let call = a.call(1, 10);
+    b.input(&mut a.output(), ALL);
+    b.reply(call, 10);
+    let mut answer = b.output();
+    a.session.cancel(call);
+    assert!(b.input(&mut a.output(), ALL).is_empty(), "there is nothing left to cancel");
+    assert_eq!(a.input(&mut answer, ALL), [Saw::Reply(call, ReplyKind::Ok)]);
+    assert_eq!((a.session.waiting(), b.session.serving()), (0, 0));
+    // Of what was never called, too.
+    let mut unknown = BytesMut::new();
+    Frame::Cancel { call: 77 }.encode(&mut unknown);
+    assert!(b.input(&mut unknown, ALL).is_empty());
+}
+
+#[test]
+fn an_answer_under_way_in_fragments_is_aborted() {
+    let (mut a, mut b) = pair();
+    let call = a.call(1, 10);
+    b.input(&mut a.output(), ALL);
+    b.reply(call, 600_000);
+    let mut answer = b.output();
+    assert!(a.input(&mut answer, 5).is_empty(), "only a part of it is there");
+    a.session.cancel(call);
+    assert!(b.input(&mut a.output(), ALL).is_empty());
+    answer.unsplit(b.output());
+    assert_eq!(a.input(&mut answer, ALL), [Saw::AbortedReply(call)]);
+    assert!(b.output().is_empty(), "nothing more of it comes");
+    assert_eq!((a.session.waiting(), b.session.serving()), (0, 0));
+}
+
+#[test]
+fn what_is_left_is_told_when_the_call_leaves() {
+    let (mut a, mut b) = pair();
+    let limit = NOW + Duration::from_millis(70);
+    let first = [a.call_until(1, 10, Some(limit)), a.call(2, 10)];
+    a.call_until(3, 10, Some(limit));
+    let left = |bytes: &mut BytesMut| {
+        let mut left = Vec::new();
+        while let Some(frame) = split(bytes, 1 << 20).unwrap() {
+            if let Frame::Call(call) = Frame::decode(frame, &LIMITS).unwrap() {
+                left.push(call.left_ms);
+            }
+        }
+        left
+    };
+    let output = a.output();
+    assert_eq!(left(&mut output.clone()), [Some(70), None]);
+    b.input(&mut { output }, ALL);
+    first.into_iter().for_each(|call| b.reply(call, 1));
+    let mut answers = b.output();
+    while let Some(frame) = split(&mut answers, 1 << 20).unwrap() {
+        let later = NOW + Duration::from_micros(30_500);
+        let frame = Frame::decode(frame, &LIMITS).unwrap();
+        let event = a.session.handle(later, frame, 10, |_| ((), ())).unwrap();
+        a.see(event);
+    }
+    assert_eq!(left(&mut a.output()), [Some(40)], "rounded up, so that the owner does not give up first");
+}
