@@ -94,7 +94,7 @@ pub fn forth() -> Vec<(NodeAt, NodeAt)> {
 
 pub fn large_resumption() -> Config {
     Config {
-        budget: Budget { references: 4, uses: 1, breaks: 3, ..NONE },
+        budget: Budget { references: 4, uses: 2, breaks: 3, ..NONE },
         ..Config::two("resumption, large")
     }
 }
