@@ -24,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     pub(crate) limits: Limits,
     pub(crate) max_sessions: usize,
+    pub(crate) max_unsent: u64,
     pub(crate) dial_policy: DialPolicy,
     pub(crate) call_timeout: Option<Duration>,
 }
@@ -49,6 +50,7 @@ impl Builder {
                 drain_timeout: Duration::from_secs(5),
                 limits: Limits::default(),
                 max_sessions: 1024,
+                max_unsent: 256 * 1024 * 1024,
                 dial_policy: DialPolicy::default(),
                 call_timeout: None,
             },
@@ -102,6 +104,14 @@ impl Builder {
     /// What this node accepts from each peer: sizes of frames and messages, calls at a time, and so on.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// How many bytes of calls, and as many of answers, may wait to be sent to one peer that is slow or away, 256 MiB by default. One
+    /// message may always wait. Beyond it calls fail with [`RemoteError::Overloaded`](crate::RemoteError::Overloaded); calls of
+    /// the peer are refused by the same error when its answers take half of it.
+    pub fn max_unsent(mut self, bytes: u64) -> Self {
+        self.settings.max_unsent = bytes;
         self
     }
 

@@ -35,6 +35,8 @@ impl Link {
         tracing::debug!(node = %self.core.id, peer = %self.target, %reason, "session closed");
         self.core.forget_way(self);
         self.collect_dropped();
+        let handover = self.take_handover();
+        drop(handover);
         let keeps_owner_side = matches!(reason, Reason::Broken(_) | Reason::Expired | Reason::Replaced(_))
             && !self.core.is_stopped();
         // Nothing to keep for a peer that holds nothing: those that come and vanish would fill the node's sessions.
