@@ -81,8 +81,11 @@ impl Builder {
         self
     }
 
-    /// How long a call may wait for a connection to be made, 10 s by default, at most the lease. Where it is certain that
-    /// nobody answers, calls fail at once; those of `#[idempotent]` methods that have no limit are tried again for so long.
+    /// How long a connection may take to be made, or to come back after it broke: 10 s by default, at most the lease. A session whose connection broke
+    /// waits for so long; calls under way and references do not notice if it comes back. Then its calls fail, with
+    /// [`RemoteError::OutcomeUnknown`](crate::RemoteError::OutcomeUnknown) where they had left, and its references are asked for in a new session.
+    ///
+    /// Where it is certain that nobody answers, or that another node does, calls fail at once; those of `#[idempotent]` methods that have no limit are tried again for so long.
     pub fn reconnect_window(mut self, window: Duration) -> Self {
         self.settings.reconnect_window = window;
         self
