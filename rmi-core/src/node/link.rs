@@ -234,9 +234,7 @@ impl Link {
         if !imports.is_empty() || !calls.is_empty() {
             let mut session = self.session.lock();
             // First what may have kept an import.
-            for call in calls {
-                session.cancel(call);
-            }
+            session.cancel_all(calls);
             for object in imports {
                 session.dropped(object);
             }

@@ -1,6 +1,7 @@
 //! Calls that are given up: withdrawn, aborted or cancelled (PROTOCOL 4.12).
 
 use crate::session::incoming::Event;
+use crate::session::outgoing::MIN_SWEEP;
 use crate::session::queue::Part;
 use crate::session::state::{Handles, Session};
 use crate::wire::Frame;
@@ -33,6 +34,16 @@ impl<H: Handles> Session<H> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The same for many calls, as when all are dropped at once: what has not begun is taken back in one pass.
+    pub fn cancel_all(&mut self, calls: Vec<u64>) {
+        if calls.len() > MIN_SWEEP {
+            self.sweep();
+        }
+        for call in calls {
+            self.cancel(call);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::wire::{Call, Frame, Limits, Owner, Reply, ReplyKind, Table, TableNode
 const MAX_LOOK_AHEAD: usize = 64;
 
 /// Below so many waiting calls nobody looks for those that were given up.
-const MIN_SWEEP: usize = 64;
+pub(super) const MIN_SWEEP: usize = 64;
 
 /// How many bytes of frames are prepared for one write, so that what comes later does not wait behind more.
 pub(super) const BATCH: usize = 256 * 1024;
@@ -99,7 +99,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// Takes back calls that nobody waits for any more.
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         let Self { outgoing, calls, garbage, .. } = self;
         for (call, message) in outgoing.calls.take() {
             if calls.caller(call).is_some_and(H::is_waiting) {

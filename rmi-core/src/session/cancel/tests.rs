@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -24,9 +25,16 @@ impl Handles for Numbers {
         Some(())
     }
 
-    fn is_waiting(_: &u32) -> bool {
-        true
+    fn is_waiting(caller: &u32) -> bool {
+        !GONE.get().is_some_and(|gone| gone(*caller))
     }
+}
+
+type IsGone = fn(u32) -> bool;
+
+thread_local! {
+    /// Which callers do not wait any more; `None`: all do.
+    static GONE: Cell<Option<IsGone>> = const { Cell::new(None) };
 }
 
 const NOW: Time = Time(1_000_000);
@@ -180,6 +188,30 @@ fn a_call_that_waits_is_withdrawn() {
     // The next one is not confused with it.
     let next = a.call(4, 10);
     assert_eq!(b.input(&mut a.output(), ALL), [Saw::Call(next)]);
+}
+
+#[test]
+fn many_calls_are_withdrawn_at_once() {
+    let (mut a, mut b) = pair();
+    let mut calls: Vec<u64> = (0..200).map(|caller| a.call(caller, 10)).collect();
+    let kept = calls.swap_remove(100);
+    // Numbers do not come in order.
+    calls.reverse();
+    GONE.set(Some(|caller| caller != 100));
+    a.session.cancel_all(calls);
+    GONE.set(None);
+    let mut dropped = a.session.take_garbage().callers;
+    dropped.sort_unstable();
+    // Two had left.
+    let withdrawn: Vec<u32> = (2..200).filter(|caller| *caller != 100).collect();
+    assert_eq!(dropped, withdrawn);
+    assert_eq!(a.session.waiting(), 3);
+    let saw = [Saw::Call(1), Saw::Call(2), Saw::Cancel(2), Saw::Cancel(1)];
+    assert_eq!(b.input(&mut a.output(), ALL), saw);
+    b.reply(1, 1);
+    b.reply(2, 1);
+    a.input(&mut b.output(), ALL);
+    assert_eq!(b.input(&mut a.output(), ALL), [Saw::Call(kept)]);
 }
 
 #[test]
