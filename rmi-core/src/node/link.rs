@@ -35,8 +35,8 @@ pub(crate) struct Link {
     pub(crate) wake: Notify,
     /// A connection on which the peer came back.
     handover: Mutex<Option<Handover>>,
-    /// There is one.
-    pub(crate) handed: Notify,
+    /// There may be one.
+    handed: Notify,
     /// The node at the other end, and where it can be dialed.
     peer: OnceLock<(NodeId, Named)>,
     /// How far it is.
@@ -290,6 +290,11 @@ impl Link {
     pub(crate) fn hand(&self, handover: Handover) {
         let replaced = self.handover.lock().replace(handover);
         drop(replaced);
+        // Closed meanwhile: then nobody takes it.
+        if matches!(*self.stage.borrow(), Stage::Closed(_)) {
+            let handover = self.take_handover();
+            drop(handover);
+        }
         self.handed.notify_one();
     }
 
@@ -297,12 +302,20 @@ impl Link {
         self.handover.lock().take()
     }
 
+    /// Resolves when there is a connection on which the peer came back. A notification alone says less: it may be of one that
+    /// was taken.
+    pub(crate) async fn handed_over(&self) {
+        while self.handover.lock().is_none() {
+            self.handed.notified().await;
+        }
+    }
+
     /// Waits for the peer to come back.
     pub(crate) async fn taken_over(&self) -> Handover {
         loop {
-            match self.take_handover() {
-                Some(handover) => return handover,
-                None => self.handed.notified().await,
+            self.handed_over().await;
+            if let Some(handover) = self.take_handover() {
+                return handover;
             }
         }
     }

@@ -27,7 +27,7 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut d
             reason = &mut reading => reason,
             reason = &mut writing => reason,
             reason = link.closed() => reason,
-            () = link.handed.notified() => Reason::Broken("the peer came back over another connection".into()),
+            () = link.handed_over() => Reason::Broken("the peer came back over another connection".into()),
         };
         if let Reason::Violation(text) = &reason {
             tracing::warn!(node = %link.core.id, peer = %link.target, %text, "the peer broke the protocol");
