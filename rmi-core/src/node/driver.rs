@@ -7,7 +7,7 @@ use crate::node::dispatch::Inbox;
 use crate::node::handshake::{Connection, NoSession, handshake};
 use crate::node::link::{Link, Reason};
 use crate::node::pump::pump;
-use crate::node::resume::{self, Return};
+use crate::node::resume::{self, Retries, Return};
 use crate::session::Role;
 use crate::transport::Stream;
 
@@ -39,9 +39,11 @@ pub(crate) async fn live(link: Arc<Link>, first: Connection, back: Return) {
     let _guard = CloseOnDrop(link.clone());
     let mut inbox = Inbox::new(link.core.settings.limits.partial);
     let mut connection = first;
+    let mut retries = Retries::default();
     loop {
         let reason = pump(&link, connection, &mut inbox).await;
-        connection = match resume::reconnect(&link, &back, reason).await {
+        retries.after(link.look(|session| session.delivered()));
+        connection = match resume::reconnect(&link, &back, reason, &mut retries).await {
             Ok(connection) => connection,
             Err(reason) => return link.close(reason),
         };

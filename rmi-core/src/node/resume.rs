@@ -1,5 +1,6 @@
 //! A connection broke: the side that dialed dials again, the other waits for it (PROTOCOL 8).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,35 @@ pub(crate) enum Return {
     Wait,
 }
 
+/// The pauses of a side that dials again, over all connections of its session. Where one is resumed and breaks before
+/// anything is delivered, as some do whose other end means harm, the next is made no faster than where none is.
+#[derive(Debug, Default)]
+pub(crate) struct Retries {
+    delivered: Option<(u64, u64)>,
+    /// `None`: the next attempt is made at once.
+    backoff: Option<Backoff>,
+}
+
+impl Retries {
+    /// A connection broke. `delivered`: what has arrived in the session so far.
+    pub(crate) fn after(&mut self, delivered: (u64, u64)) {
+        if self.delivered.replace(delivered) != Some(delivered) {
+            self.backoff = None;
+        }
+    }
+
+    /// How long to wait before the next attempt.
+    fn pause(&mut self) -> Duration {
+        match &mut self.backoff {
+            Some(backoff) => backoff.pause(),
+            None => {
+                self.backoff = Some(Backoff::new());
+                Duration::ZERO
+            }
+        }
+    }
+}
+
 /// A connection on which somebody who has the token wants to resume.
 pub(crate) struct Handover {
     resume: Resume,
@@ -49,7 +79,12 @@ pub(crate) async fn hand_over(core: &Arc<Core>, resume: Resume, mut connection: 
 }
 
 /// Gets the session another connection. `reason`: why it needs one. The error is why there is none, or why there shall be none.
-pub(crate) async fn reconnect(link: &Arc<Link>, back: &Return, reason: Reason) -> Result<Connection, Reason> {
+pub(crate) async fn reconnect(
+    link: &Arc<Link>,
+    back: &Return,
+    reason: Reason,
+    retries: &mut Retries,
+) -> Result<Connection, Reason> {
     let Reason::Broken(text) = reason else { return Err(reason) };
     tracing::debug!(node = %link.core.id, peer = %link.target, reason = %text, "connection lost");
     if !link.with_quietly(|session| session.detach(clock::now())) {
@@ -57,13 +92,23 @@ pub(crate) async fn reconnect(link: &Arc<Link>, back: &Return, reason: Reason) -
     }
     let coming = async {
         match back {
-            Return::Dial(node, route) => redial(link, *node, route, &text).await,
+            Return::Dial(node, route) => redial(link, *node, route, &text, retries).await,
             Return::Wait => wait(link, &text).await,
         }
     };
     tokio::select! {
         back = coming => back,
         reason = link.closed() => Err(reason),
+        never = tidy(link) => match never {},
+    }
+}
+
+/// Withdraws calls that are given up, and lets go of what is dropped, as the writer does while there is a connection.
+async fn tidy(link: &Link) -> Infallible {
+    loop {
+        link.wake.notified().await;
+        link.collect_dropped();
+        link.with_quietly(|_| ());
     }
 }
 
@@ -73,10 +118,21 @@ fn until(link: &Link) -> Option<Time> {
     if given_up { None } else { link.look(|session| session.next_timeout()) }
 }
 
-async fn redial(link: &Arc<Link>, node: NodeId, route: &[Place], lost: &str) -> Result<Connection, Reason> {
-    let mut backoff = Backoff::new();
+async fn redial(
+    link: &Arc<Link>,
+    node: NodeId,
+    route: &[Place],
+    lost: &str,
+    retries: &mut Retries,
+) -> Result<Connection, Reason> {
     let mut last = String::new();
-    while let Some(until) = until(link) {
+    loop {
+        let pause = retries.pause();
+        if !pause.is_zero() {
+            let end = until(link).unwrap_or_default();
+            tokio::time::sleep(pause.min(end.since(clock::now()))).await;
+        }
+        let Some(until) = until(link) else { break };
         let mut others = 0;
         for place in route {
             let (address, left) = (&place.0, until.since(clock::now()));
@@ -93,8 +149,6 @@ async fn redial(link: &Arc<Link>, node: NodeId, route: &[Place], lost: &str) -> 
         if others == route.len() {
             return Err(Reason::Replaced(last));
         }
-        let pause = backoff.pause().min(until.since(clock::now()));
-        tokio::time::sleep(pause).await;
     }
     Err(Reason::Broken(format!("{lost}; it could not be made again: {last}")))
 }

@@ -61,6 +61,11 @@ impl<H: Handles> Session<H> {
         (self.ring.last(), self.received.frames())
     }
 
+    /// How many frames of this side are known to have arrived, and how many of the peer's have: what connections were good for.
+    pub fn delivered(&self) -> (u64, u64) {
+        (self.ring.acked(), self.received.frames())
+    }
+
     /// How many calls of the peer are unanswered.
     pub fn serving(&self) -> usize {
         self.serving.len()

@@ -46,6 +46,11 @@ impl Ring {
         self.last
     }
 
+    /// The number of the last frame that the peer is known to have received.
+    pub(super) fn acked(&self) -> u64 {
+        self.acked
+    }
+
     /// Numbers and encodes a frame: from here on it leaves. Returns its number.
     pub(super) fn push(&mut self, frame: &Frame) -> u64 {
         frame.encode(&mut self.tail);
