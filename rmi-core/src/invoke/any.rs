@@ -139,6 +139,14 @@ impl AnyProxy {
         }
     }
 
+    /// Resolves when the object is gone or its owner is lost. See [`Proxy::closed`].
+    pub async fn closed(&self) -> RemoteError {
+        match &self.target {
+            Target::Own(_) => std::future::pending().await,
+            Target::Remote(remote) => remote.closed().await,
+        }
+    }
+
     /// Asks the object which interface it has, with documentation, methods and ancestors.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub use interface::{InterfaceDescription, Method, MethodDescription};
 pub use marshal::{Arguments, Incoming, RefArg};
 pub use object::{Object, Skeleton};
 pub use proxy::Proxy;
-pub use remote::{ExportTable, GiveUp, Pending, RemoteObject, Renewal, Reply, ReplyStatus, Request};
+pub use remote::{Closed, ExportTable, GiveUp, Pending, RemoteObject, Renewal, Reply, ReplyStatus, Request};
 pub use result::{Answer, HoldsRemoteError, RemoteResult, Running, answer};
 
 pub(crate) use any::Target;

@@ -31,6 +31,8 @@ pub trait RemoteObject: Any + Send + Sync {
     fn call_timeout(&self) -> Option<Duration>;
     /// For how long it makes sense to try again what nobody said a limit for.
     fn reconnect_window(&self) -> Duration;
+    /// Resolves with what calls would now say, when the object is gone or its owner is lost.
+    fn closed(&self) -> Closed<'_>;
     /// Sends a call. Never blocks; the request waits in a bounded queue until it may leave.
     fn start(self: Arc<Self>, request: Request) -> Pending;
     /// Whether [`renew`](Self::renew) can find another object in the place of one that is gone.
@@ -43,6 +45,9 @@ pub trait RemoteObject: Any + Send + Sync {
         None
     }
 }
+
+/// What [`RemoteObject::closed`] does.
+pub type Closed<'a> = Pin<Box<dyn Future<Output = RemoteError> + Send + 'a>>;
 
 /// What [`RemoteObject::renew`] does.
 pub type Renewal = Pin<Box<dyn Future<Output = Result<(), RemoteError>> + Send>>;

@@ -7,7 +7,7 @@ use tokio::time::Sleep;
 
 use super::*;
 use crate::id::{MethodId, ObjectId};
-use crate::invoke::remote::{Renewal, ReplyStatus};
+use crate::invoke::remote::{Closed, Renewal, ReplyStatus};
 
 type Outcome = Result<Reply, RemoteError>;
 
@@ -64,6 +64,9 @@ impl RemoteObject for Scripted {
     }
     fn reconnect_window(&self) -> Duration {
         Duration::from_millis(200)
+    }
+    fn closed(&self) -> Closed<'_> {
+        Box::pin(std::future::pending())
     }
     fn start(self: Arc<Self>, _: Request) -> Pending {
         self.log.lock().push("call");
