@@ -103,7 +103,7 @@ impl AnyProxy {
     pub fn addresses(&self) -> Vec<String> {
         match &self.target {
             Target::Own(_) => Vec::new(),
-            Target::Remote(remote) => remote.addresses().to_vec(),
+            Target::Remote(remote) => remote.addresses(),
         }
     }
 

@@ -18,6 +18,7 @@ mod attempt;
 mod call;
 mod context;
 mod depth;
+mod following;
 mod interface;
 mod marshal;
 mod object;
@@ -27,7 +28,8 @@ mod result;
 
 pub use any::{AnyProxy, Reference};
 pub use call::{Local, Outgoing, Route, local, replied, returned, route};
-pub use context::with_timeout;
+pub use context::{limited, with_timeout};
+pub use following::Resolver;
 pub use interface::{Argument, ArgumentDescription, Descriptor, Extends, Implements, Interface};
 pub use interface::{InterfaceDescription, Method, MethodDescription};
 pub use marshal::{Arguments, Incoming, RefArg};

@@ -170,8 +170,8 @@ impl RemoteObject for Import {
         self.object
     }
 
-    fn addresses(&self) -> &[String] {
-        &self.addresses.list
+    fn addresses(&self) -> Vec<String> {
+        self.addresses.list.to_vec()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
