@@ -12,6 +12,7 @@
 //! * Clocks are read in `clock` alone.
 //! * What a peer named is dialed by `dial::to_owner` alone, as `policy` permits; the addresses say who named them (`introducer`).
 
+mod background;
 mod backoff;
 mod builder;
 mod clock;
@@ -38,6 +39,8 @@ mod resume;
 mod running;
 mod stats;
 
+#[doc(hidden)]
+pub use background::Background;
 pub use builder::Builder;
 pub use handle::Node;
 pub use peer::Peer;
