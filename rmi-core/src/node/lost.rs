@@ -34,6 +34,7 @@ impl Link {
         }
         tracing::debug!(node = %self.core.id, peer = %self.target, %reason, "session closed");
         self.core.forget_way(self);
+        self.end_tunnels(&reason);
         self.collect_dropped();
         let keeps_owner_side = matches!(reason, Reason::Broken(_) | Reason::Expired | Reason::Replaced(_))
             && !self.core.is_stopped();
@@ -131,7 +132,7 @@ impl Core {
             }
             *way = Way::Lost;
             // Another introducer may have named better addresses than those that were tried for all.
-            let tried = !matches!(link.origin, Origin::DialedOwner(_)) || link.dials(&import.addresses);
+            let tried = !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.addresses);
             let definite = definite && tried;
             if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
                 continue;
@@ -177,7 +178,7 @@ impl Core {
     ) -> Arc<Import> {
         let mut holding = self.link_holding(owner, object);
         while let Some(link) =
-            holding.take().or_else(|| self.link_to(owner, &addresses, Cause::Introduced).ok())
+            holding.take().or_else(|| self.link_to(owner, Some(object), &addresses, Cause::Introduced).ok())
         {
             let make = || {
                 let import = Import::new(self, owner, object, addresses.clone(), Way::Link(link.clone()));

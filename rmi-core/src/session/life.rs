@@ -4,6 +4,7 @@ use crate::session::lease::Lease;
 use crate::session::resume::Ticket;
 use crate::session::state::{Handles, Lost, Phase, Session, Timeout};
 use crate::session::time::Time;
+use crate::session::tunnels::Tunnels;
 use crate::wire::Frame;
 
 impl<H: Handles> Session<H> {
@@ -60,6 +61,7 @@ impl<H: Handles> Session<H> {
 
     pub(super) fn lose(&mut self) -> Lost<H> {
         self.outgoing.end(&mut self.garbage);
+        self.tunnels = Tunnels::default();
         Lost { imports: self.imports.end(), calls: self.calls.end() }
     }
 
