@@ -210,6 +210,11 @@ impl Link {
         let _ = self.peer.set((node, addresses));
     }
 
+    /// Whether the peer says of itself that it accepts connections from here.
+    pub(crate) fn peer_can_be_dialed(&self) -> bool {
+        self.peer.get().is_some_and(|(_, named)| !named.list.is_empty())
+    }
+
     /// Named that the peer named.
     pub(crate) fn named(&self, list: Vec<String>) -> Named {
         // Before it is known who it is, it names nothing.

@@ -168,6 +168,10 @@ fn onward(
     let Some(link) = link else {
         return Err(format!("node {me} has no session with node {target}"));
     };
+    // Who can be dialed is not waited for: whoever asks has tried that.
+    if !link.look(|session| session.is_open()) && link.peer_can_be_dialed() {
+        return Err(format!("node {me} has lost its connection with node {target}"));
+    }
     TunnelStream::open(&link, target, object).map_err(|why| match why {
         NoTunnel::NoSession => format!("node {me} has no session with node {target}"),
         NoTunnel::TooMany => format!("node {me} has as many tunnels to node {target} as it may"),

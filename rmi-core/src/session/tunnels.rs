@@ -249,3 +249,6 @@ impl<H: Handles> Session<H> {
 fn relay(tunnel: u64, op: RelayOp) -> Frame {
     Frame::Relay(Relay { tunnel, op })
 }
+
+#[cfg(test)]
+mod tests;
