@@ -147,7 +147,8 @@
 //! |---|---|
 //! | nobody listens at the address | `Unreachable` at once |
 //! | nothing is bound to the name | `NotBound` |
-//! | the connection broke, or the server died, during the call | `OutcomeUnknown` |
+//! | the connection broke and came back within the [reconnect window](Builder::reconnect_window) | nothing: the call is executed once |
+//! | the server died during the call, or was away for longer | `OutcomeUnknown` if the call had left, otherwise `Unreachable` |
 //! | the server was restarted at its address, or the object collected | `NoSuchObject` |
 //! | the servant panicked | `Panicked`; its node goes on |
 //! | an argument did not decode | `BadArgument`, which one and why; the servant was not called |

@@ -338,7 +338,9 @@ async fn a_call_that_waits_for_room_is_withdrawn() {
 async fn a_call_that_waits_for_a_connection_is_withdrawn() {
     let relay = Relay::new().await;
     let place = Place::at(start(relay.builder().lease(Duration::from_secs(2))).await);
-    let (client, items) = (silent().await, Population::default());
+    // It waits longer than this test.
+    let patient = Node::builder().handshake_timeout(LONG).reconnect_window(LONG);
+    let (client, items) = (start(patient).await, Population::default());
     let lab: LabProxy = within(client.root(&relay.address, "lab")).await.unwrap();
     relay.hold_new();
     relay.cut();
@@ -695,4 +697,46 @@ async fn what_is_left_travels_over_two_hops_and_shrinks() {
     assert_eq!(nested.left_ms, None);
     call.abort();
     assert!(matches!(told.next().await, Frame::Cancel { call } if call == nested.call));
+}
+
+/// Answers that are begun and not finished: the callee may leave the rest out once the caller does not wait.
+#[tokio::test]
+async fn an_answer_is_left_unfinished() {
+    let place = Place::new().await;
+    let (mut told, object) = Told::new(&place).await;
+    let reference =
+        TableReference { owner: Owner::Sender, object: ObjectId::random(), interface: 0, transfer: 0 };
+    let table = Table { nodes: Vec::new(), interfaces: vec!["rmi.Lab".into()], references: vec![reference] };
+    told.call_with(2, object, "next", None, table, &[0x91, 0xd6, 1, 0, 0, 0, 0]).await;
+    assert!(matches!(told.next().await, Frame::Reply(Reply { status: ReplyKind::Ok, .. })));
+    // The node calls the peer, whose answer is its fourth frame.
+    told.call_with(3, object, "wait_next", None, Table::default(), &[0x91, 0]).await;
+    let Frame::Call(nested) = told.next().await else { panic!("no call") };
+    assert_eq!(place.node.stats().calls_waiting, 1);
+    let (call, status, chunk) = (nested.call, ReplyKind::Ok, vec![0xc0].into());
+    told.0.send(&Frame::Reply(Reply { call, status, table: Table::default(), size: 100, chunk })).await;
+    told.0.send(&Frame::Abort { first: 4 }).await;
+    let Frame::Reply(reply) = told.next().await else { panic!("no reply") };
+    assert_eq!((reply.call, reply.status, place.node.stats().calls_waiting), (3, ReplyKind::Err, 0));
+    let error: RemoteError = rmp_serde::from_slice(&reply.chunk).unwrap();
+    assert!(matches!(error, RemoteError::BadReply { .. }), "{error}");
+
+    // The peer calls the node and takes no more than a part of its answer.
+    let payload = rmp_serde::to_vec(&(32_u64 << 20,)).unwrap();
+    told.call_with(4, object, "bytes_later", None, Table::default(), &payload[..]).await;
+    eventually("it waits", || place.book.waiting() == 1).await;
+    place.book.go_on.notify_one();
+    let Frame::Reply(reply) = told.next().await else { panic!("no reply") };
+    assert!(reply.call == 4 && reply.size > 32 << 20 && reply.chunk.len() < 1 << 20);
+    told.0.send(&Frame::Cancel { call: 4 }).await;
+    loop {
+        match told.0.receive().await.expect("the session goes on") {
+            Frame::Abort { .. } => break,
+            other => assert!(matches!(other, Frame::More { .. } | Frame::Ack { .. }), "{other:?}"),
+        }
+    }
+    told.call(5, object, "nothing", None).await;
+    let Frame::Reply(reply) = told.next().await else { panic!("no reply") };
+    assert_eq!((reply.call, reply.status), (5, ReplyKind::Ok));
+    eventually("nothing of it is left", || place.node.stats().calls_running == 0).await;
 }

@@ -14,7 +14,7 @@ use rmi::{Node, Proxy, RemoteError, remote};
 use support::child::{self, Process};
 use support::relay::Relay;
 use support::shelf::{Item, ItemProxy, Population};
-use support::{Result, address, all_zero, eventually, now, silent, start, within};
+use support::{LIMIT, Result, address, all_zero, eventually, now, silent, start, within};
 use tokio::sync::Notify;
 
 #[remote]
@@ -98,6 +98,19 @@ async fn child() {
     let _ = child::hear(&mut child::ears()).await;
 }
 
+/// A client that gives sessions up soon.
+async fn impatient() -> Node {
+    start(Node::builder().lease(Duration::from_secs(2)).reconnect_window(Duration::from_millis(200))).await
+}
+
+/// Keeps the client away until its sessions are over, those that could be resumed included.
+async fn lose_sessions(relay: &Relay, client: &Node) {
+    relay.refuse();
+    let over = || client.stats().sessions.iter().all(|session| session.peer.is_none());
+    eventually("its sessions are over", over).await;
+    relay.flow();
+}
+
 /// A till behind a relay, as a client sees it.
 async fn relayed(client: &Node) -> (Relay, Node, Arc<InMemory>, TillProxy) {
     let relay = Relay::new().await;
@@ -110,15 +123,15 @@ async fn relayed(client: &Node) -> (Relay, Node, Arc<InMemory>, TillProxy) {
 
 #[tokio::test]
 async fn an_idempotent_call_outlives_its_session() {
-    let client = silent().await;
+    let client = impatient().await;
     let (relay, server, counts, till) = relayed(&client).await;
     let call = tokio::spawn({
-        let till = till.clone();
+        let till = Proxy::with_timeout(&till, LIMIT);
         async move { till.read().await }
     });
     for times in 1..4 {
         eventually("it is executed", || counts.executed() == times).await;
-        relay.cut();
+        lose_sessions(&relay, &client).await;
     }
     eventually("it is executed again", || counts.executed() == 4).await;
     counts.go_on.notify_waiters();
@@ -130,17 +143,17 @@ async fn an_idempotent_call_outlives_its_session() {
 
 #[tokio::test]
 async fn references_among_the_arguments_go_along_each_time() {
-    let client = silent().await;
+    let client = impatient().await;
     let (relay, server, counts, till) = relayed(&client).await;
     let items = Population::default();
     let call = tokio::spawn({
-        let (till, item) = (till.clone(), items.item());
+        let (till, item) = (Proxy::with_timeout(&till, LIMIT), items.item());
         async move { till.look_at(item).await }
     });
     for times in 1..3 {
         eventually("it is executed", || counts.executed() == times).await;
         assert_eq!(items.alive(), 1);
-        relay.cut();
+        lose_sessions(&relay, &client).await;
     }
     eventually("it is executed again", || counts.executed() == 3).await;
     counts.go_on.notify_waiters();
@@ -153,7 +166,7 @@ async fn references_among_the_arguments_go_along_each_time() {
 
 #[tokio::test]
 async fn without_the_attribute_a_call_is_executed_once() {
-    let client = silent().await;
+    let client = impatient().await;
     let (relay, server, counts, till) = relayed(&client).await;
     for times in 1..4 {
         let call = tokio::spawn({
@@ -161,7 +174,7 @@ async fn without_the_attribute_a_call_is_executed_once() {
             async move { till.pay().await }
         });
         eventually("it is executed", || counts.executed() == times).await;
-        relay.cut();
+        lose_sessions(&relay, &client).await;
         let error = within(call).await.unwrap().unwrap_err();
         assert!(matches!(error, RemoteError::OutcomeUnknown { .. }) && error.may_have_executed(), "{error}");
         // What comes after it in the new session finds it executed once.

@@ -49,7 +49,7 @@ use proc_macro::TokenStream;
 ///   reconnect window. Without the attribute no call is ever executed twice.
 /// * `#[no_cancel]`: once begun, it runs to its end at the owner, whoever gives the call up meanwhile, and whatever limit the
 ///   call has; only the end of the owner's node stops it. What it calls is not limited by its caller either. A local
-///   servant borrows the arguments, so dropping the future of a local call drops the servant's all the same: where that
+///   servant borrows the arguments, so a limit, or dropping the future, ends a local call all the same: where that
 ///   matters, let the method spawn a task that owns what it needs, and await that.
 ///
 /// # Traits

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{Event as SessionEvent, Head, SessionError};
+use rmi_core::internal::session::{Event as SessionEvent, Head, SessionError, Verdict};
 use rmi_core::internal::wire::{self, Frame};
 
 use crate::bug::Bug;
@@ -159,7 +159,12 @@ impl World {
             }
             SessionEvent::More { first, chunk } => {
                 let Some(link) = self.links.get_mut(&key) else { return };
-                let whole = link.assembly.more(first, &chunk);
+                let mut whole = link.assembly.more(first, &chunk);
+                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole
+                    && link.session.is_cancelled(*call)
+                {
+                    *verdict = Verdict::Cancelled;
+                }
                 self.message(key, whole);
             }
             SessionEvent::Abort { first } => {

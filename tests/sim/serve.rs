@@ -330,15 +330,6 @@ impl World {
 
     /// The peer waits for the answer to a call no longer.
     pub fn cancel(&mut self, key: SessionKey, call: u64) {
-        let Some(link) = self.links.get_mut(&key) else { return };
-        for (head, _) in link.assembly.messages() {
-            if let Head::Call { call: partial, verdict, .. } = head
-                && *partial == call
-            {
-                *verdict = Verdict::Cancelled;
-                return;
-            }
-        }
         let running = self.running.iter().find(|(_, running)| (running.link, running.call) == (key, call));
         let Some(running) = running.map(|(id, _)| *id).and_then(|id| self.running.remove(&id)) else {
             return;

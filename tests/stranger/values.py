@@ -91,7 +91,7 @@ def faults(session, desk):
     for what, changes in (("target", {"target": (5, b"abc")}), ("option", {"options": {1: b"x"}})):
         strange = session.begin(desk.entry.object, "rmi.Desk", "add", [1, 2], **changes)
         fails(f"an unknown {what} (3.4)", "Unsupported", lambda: session.answer(strange))
-    known = session.begin(desk.entry.object, "rmi.Desk", "add", [1, 2], options={2: b"x"})
+    known = session.begin(desk.entry.object, "rmi.Desk", "add", [1, 2], options={4: b"x"})
     same("an option to be skipped", session.answer(known), 3)
     number = session.send(frame(77, body=b"abc"))
     session.node.until(lambda: session.unsupported, "Unsupported")
@@ -131,7 +131,8 @@ def described(desk):
     same("describe (4.9)", (text["name"], text["docs"], text["ancestors"]), ("rmi.Desk", "A desk.", []))
     arguments = [{"name": "a", "ty": "u64"}, {"name": "b", "ty": "u64"}]
     returns = text["methods"][0]["returns"]
-    ok("its methods", text["methods"][0] == {"name": "add", "docs": "Adds.", "arguments": arguments, "returns": returns})
+    method = {"name": "add", "docs": "Adds.", "arguments": arguments, "returns": returns, "idempotent": False, "no_cancel": False}
+    ok("its methods", text["methods"][0] == method)
     session = desk.entry.session
     call = session.begin(desk.entry.object, "rmi.Desk", "?", [], method=DESCRIBE)
     same("its hash", session.answer(call)["name"], "rmi.Desk")

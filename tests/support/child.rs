@@ -71,7 +71,8 @@ impl Process {
         Self::of(&mut without_network(&[], role, address))
     }
 
-    fn of(command: &mut Command) -> Self {
+    /// A [`command`], or another one that ends in it.
+    pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -105,6 +106,12 @@ impl Process {
         let pid = self.child.id().unwrap();
         let command = format!("kill -{name} {pid}");
         assert!(Command::new("sh").args(["-c", &command]).status().await.unwrap().success(), "{command}");
+        if name == "STOP" {
+            // It is on its way: what is sent meanwhile might still be read.
+            let stat = format!("/proc/{pid}/stat");
+            let stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+            super::eventually("it is stopped", stopped).await;
+        }
     }
 
     pub(crate) async fn kill(&mut self) {

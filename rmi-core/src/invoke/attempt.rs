@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::error::RemoteError;
+use crate::id::NodeId;
 use crate::invoke::context::{self, Limit};
 use crate::invoke::remote::{Pending, RemoteObject, Reply, Request};
 
@@ -54,7 +55,7 @@ pub(super) fn send(
     }
 }
 
-async fn answer(pending: Pending, node: crate::id::NodeId, path: &'static str) -> Result<Reply, RemoteError> {
+async fn answer(pending: Pending, node: NodeId, path: &'static str) -> Result<Reply, RemoteError> {
     pending.await.unwrap_or_else(|| {
         Err(RemoteError::OutcomeUnknown {
             node,
@@ -64,7 +65,7 @@ async fn answer(pending: Pending, node: crate::id::NodeId, path: &'static str) -
     })
 }
 
-/// A call that may be made again. The references among its arguments are kept, and encoded anew each time (DESIGN 6, rule 10).
+/// A call that may be made again. The references among its arguments are kept, and encoded anew each time (PROTOCOL 4.14).
 struct Again {
     remote: Arc<dyn RemoteObject>,
     request: Request,

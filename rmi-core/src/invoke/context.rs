@@ -132,9 +132,12 @@ impl Limit {
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use rmi::{RemoteError, remote};
-/// # #[remote]
-/// # trait Clock { async fn now(&self) -> Result<u64, RemoteError>; async fn set(&self, to: u64) -> Result<(), RemoteError>; }
+/// # use rmi_core::{self as rmi, RemoteError};
+/// # struct ClockProxy;
+/// # impl ClockProxy {
+/// #     async fn now(&self) -> Result<u64, RemoteError> { Ok(1) }
+/// #     async fn set(&self, _: u64) -> Result<(), RemoteError> { Ok(()) }
+/// # }
 /// # async fn turn(clock: ClockProxy) -> Result<(), RemoteError> {
 /// // Both calls together, and all that they lead to on other nodes, take no longer than a second.
 /// rmi::with_timeout(Duration::from_secs(1), async {

@@ -51,7 +51,12 @@ impl Inbox {
                 self.deliver(link, whole).await?;
             }
             Event::More { first, chunk } => {
-                let whole = self.assembly.more(first, &chunk);
+                let mut whole = self.assembly.more(first, &chunk);
+                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole
+                    && link.look(|session| session.is_cancelled(*call))
+                {
+                    *verdict = Verdict::Cancelled;
+                }
                 self.deliver(link, whole).await?;
             }
             Event::Abort { first } => {
@@ -62,7 +67,8 @@ impl Inbox {
                     Head::Reply { call, .. } => unanswered(link, call),
                 }
             }
-            Event::Cancel { call } => self.cancel(link, call),
+            // If it is not all here, this is found out when it is.
+            Event::Cancel { call } => link.running.abort(call),
             Event::Root { call, name, verdict: Verdict::Serve } => root(link, call, &name),
             Event::Root { call, verdict, .. } => refuse(link, call, verdict),
             Event::Dirty { object } => {
@@ -74,18 +80,6 @@ impl Inbox {
             Event::Bye { text, .. } => return Err(Close(Reason::Bye(text))),
         }
         Ok(())
-    }
-
-    /// The peer gave a call up. It is answered all the same, by whoever executes it, or when all of it is here.
-    fn cancel(&mut self, link: &Link, call: u64) {
-        let partial = self.assembly.messages().find_map(|(head, _)| match head {
-            Head::Call { call: partial, verdict, .. } if *partial == call => Some(verdict),
-            _ => None,
-        });
-        match partial {
-            Some(verdict) => *verdict = Verdict::Cancelled,
-            None => link.running.abort(call),
-        }
     }
 
     #[expect(clippy::type_complexity, reason = "what the assembly returns, whole or not")]

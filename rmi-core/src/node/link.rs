@@ -121,6 +121,7 @@ impl Link {
         let eager = matches!(origin, Origin::DialedAddress);
         let mut session = Session::new(key, core.id, core.settings.limits, core.locality, eager);
         session.set_patience(core.settings.reconnect_window);
+        session.set_max_unsent(core.settings.max_unsent);
         Arc::new(Self {
             key,
             core: core.clone(),
@@ -302,11 +303,14 @@ impl Link {
         self.handed.notify_one();
     }
 
+    pub(crate) fn take_handover(&self) -> Option<Handover> {
+        self.handover.lock().take()
+    }
+
     /// Waits for the peer to come back.
     pub(crate) async fn taken_over(&self) -> Handover {
         loop {
-            let taken = self.handover.lock().take();
-            match taken {
+            match self.take_handover() {
                 Some(handover) => return handover,
                 None => self.handed.notified().await,
             }

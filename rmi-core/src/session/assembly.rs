@@ -92,11 +92,6 @@ impl<M> Assembly<M> {
         self.remove(first).map(|partial| partial.message).ok_or(FragmentError::NotBegun)
     }
 
-    /// The messages that are not complete.
-    pub fn messages(&mut self) -> impl Iterator<Item = &mut M> {
-        self.partial.values_mut().map(|partial| &mut partial.message)
-    }
-
     fn remove(&mut self, first: u64) -> Option<Partial<M>> {
         let partial = self.partial.remove(&first)?;
         self.claimed = self.claimed.saturating_sub(partial.size);

@@ -14,7 +14,8 @@ pub(super) struct Calls<C> {
 #[derive(Debug)]
 struct Waiting<C> {
     caller: C,
-    begun: bool,
+    /// The number of its last frame so far, if it has begun.
+    begun: Option<u64>,
     /// Its answer has begun.
     answering: bool,
     /// Nobody waits any more.
@@ -26,7 +27,7 @@ struct Waiting<C> {
 pub struct LostCall<C> {
     /// Who waits.
     pub caller: C,
-    /// Whether it had left, so that its outcome is unknown.
+    /// Whether all of it may have left, so that its outcome is unknown.
     pub begun: bool,
 }
 
@@ -40,7 +41,7 @@ impl<C> Calls<C> {
     /// A new call. It has not left yet.
     pub(super) fn add(&mut self, caller: C) -> u64 {
         self.next += 1;
-        self.waiting.insert(self.next, Waiting { caller, begun: false, answering: false, given_up: false });
+        self.waiting.insert(self.next, Waiting { caller, begun: None, answering: false, given_up: false });
         self.next
     }
 
@@ -54,11 +55,10 @@ impl<C> Calls<C> {
         self.waiting.len()
     }
 
-    /// The call leaves.
-    pub(super) fn begin(&mut self, call: u64) {
+    /// The call leaves, with this frame or one more.
+    pub(super) fn leaves(&mut self, call: u64, frame: u64) {
         if let Some(waiting) = self.waiting.get_mut(&call) {
-            waiting.begun = true;
-            self.begun += 1;
+            self.begun += u32::from(waiting.begun.replace(frame).is_none());
         }
     }
 
@@ -69,7 +69,8 @@ impl<C> Calls<C> {
 
     /// An answer to this call begins. False: it may not, the call was not made or is being answered.
     pub(super) fn answer(&mut self, call: u64) -> bool {
-        let waiting = self.waiting.get_mut(&call).filter(|waiting| waiting.begun && !waiting.answering);
+        let waiting =
+            self.waiting.get_mut(&call).filter(|waiting| waiting.begun.is_some() && !waiting.answering);
         waiting.map(|waiting| waiting.answering = true).is_some()
     }
 
@@ -78,21 +79,25 @@ impl<C> Calls<C> {
     pub(super) fn give_up(&mut self, call: u64) -> Option<bool> {
         let waiting = self.waiting.get_mut(&call)?;
         let known = std::mem::replace(&mut waiting.given_up, true);
-        (!known).then_some(waiting.begun)
+        (!known).then_some(waiting.begun.is_some())
     }
 
     /// The call is answered, or withdrawn before it left.
     pub(super) fn remove(&mut self, call: u64) -> Option<C> {
         let waiting = self.waiting.remove(&call)?;
-        self.begun -= u32::from(waiting.begun);
+        self.begun -= u32::from(waiting.begun.is_some());
         Some(waiting.caller)
     }
 
-    /// The session is over.
-    pub(super) fn end(&mut self) -> Vec<LostCall<C>> {
+    /// The session is over. `has_left`: whether all frames of a call, the last of which has this number, may have left.
+    pub(super) fn end(&mut self, has_left: impl Fn(u64, u64) -> bool) -> Vec<LostCall<C>> {
         self.begun = 0;
-        let lost = std::mem::take(&mut self.waiting).into_values();
-        lost.map(|Waiting { caller, begun, .. }| LostCall { caller, begun }).collect()
+        let lost = std::mem::take(&mut self.waiting).into_iter();
+        lost.map(|(call, Waiting { caller, begun, .. })| {
+            let begun = begun.is_some_and(|last| has_left(call, last));
+            LostCall { caller, begun }
+        })
+        .collect()
     }
 }
 
@@ -166,6 +171,11 @@ impl Serving {
     pub(super) fn cancel(&mut self, call: u64) -> bool {
         let served = self.calls.get_mut(&call).filter(|served| !served.answered && !served.cancelled);
         served.map(|served| served.cancelled = true).is_some()
+    }
+
+    /// Whether the peer waits for the call no longer.
+    pub(super) fn is_cancelled(&self, call: u64) -> bool {
+        self.calls.get(&call).is_some_and(|served| served.cancelled)
     }
 
     /// The answer leaves, or there will be none.

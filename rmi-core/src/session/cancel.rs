@@ -36,9 +36,14 @@ impl<H: Handles> Session<H> {
         }
     }
 
+    /// What waited for its room begins when the time is known: with the output that follows.
     fn forget(&mut self, call: u64) {
         self.garbage.callers.extend(self.calls.remove(call));
-        self.pump();
+    }
+
+    /// Whether the peer has given its call up.
+    pub fn is_cancelled(&self, call: u64) -> bool {
+        self.serving.is_cancelled(call)
     }
 
     /// The peer waits for the answer to its call no longer. An answer that is under way is aborted, and has been given; one

@@ -298,6 +298,9 @@ impl<H: Handles> Session<H> {
 
     fn serve(&mut self, call: u64, size: u64) -> Result<Verdict, SessionError> {
         match self.serving.add(call, size, self.limits.calls, self.limits.partial) {
+            Ok(()) if !self.takes_answers() => {
+                Ok(Verdict::Overloaded("too many answers to this peer wait to be sent"))
+            }
             Ok(()) => Ok(Verdict::Serve),
             Err(NotServed::Overloaded(what)) => Ok(Verdict::Overloaded(what)),
             Err(NotServed::TooMany) => violation("it makes far more calls at a time than it was told it may"),

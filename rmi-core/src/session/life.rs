@@ -1,6 +1,7 @@
 //! The session's time and its ends (PROTOCOL 7.6).
 
 use crate::session::lease::Lease;
+use crate::session::queue::Part;
 use crate::session::resume::Ticket;
 use crate::session::state::{Handles, Lost, Phase, Session, Timeout};
 use crate::session::time::Time;
@@ -60,9 +61,15 @@ impl<H: Handles> Session<H> {
     }
 
     pub(super) fn lose(&mut self) -> Lost<H> {
+        let taken = self.ring.taken();
+        let under_way = &self.outgoing.under_way;
+        let is_whole = |call| {
+            !under_way.iter().any(|message| matches!(message.part, Part::Call(part, _) if part == call))
+        };
+        let calls = self.calls.end(|call, last| last <= taken && is_whole(call));
         self.outgoing.end(&mut self.garbage);
         self.tunnels = Tunnels::default();
-        Lost { imports: self.imports.end(), calls: self.calls.end() }
+        Lost { imports: self.imports.end(), calls }
     }
 
     /// The connection broke before the handshake was over: what rode along is to be sent again.

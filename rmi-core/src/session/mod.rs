@@ -18,6 +18,7 @@
 //! * Peer input is either handled or a [`SessionError`]; nothing of it panics or reaches another session.
 
 mod assembly;
+mod bounds;
 mod calls;
 mod cancel;
 mod collection;

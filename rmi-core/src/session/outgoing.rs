@@ -11,19 +11,12 @@ use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
 use crate::wire::{
-    Call, Frame, INTERFACE_MAX, Limits, NODE_ADDRESSES_MAX, Owner, Reply, ReplyKind, Table, TableNode,
-    TableReference, Target,
+    Call, Frame, Limits, NODE_ADDRESSES_MAX, Owner, Reply, ReplyKind, Table, TableNode, TableReference,
+    Target,
 };
-
-/// How many calls may wait for room before further ones are refused.
-const MAX_QUEUED_CALLS: usize = 65_536;
 
 /// How many waiting calls are looked at for one that may begin before those ahead of it.
 const MAX_LOOK_AHEAD: usize = 64;
-
-/// How many times the ring's limit answers and other frames that never wait may take, before the peer, which must be
-/// making them without ever acknowledging, is given up.
-const MAX_RINGS: u64 = 16;
 
 /// Below so many waiting calls nobody looks for those that were given up.
 const MIN_SWEEP: usize = 64;
@@ -32,16 +25,6 @@ const MIN_SWEEP: usize = 64;
 pub(super) const BATCH: usize = 256 * 1024;
 
 impl<H: Handles> Session<H> {
-    /// What the peer accepts; the defaults until it says so.
-    pub(super) fn peer_limits(&self) -> Limits {
-        let mut limits = self.peer.as_ref().map(|peer| peer.limits).unwrap_or_default();
-        // Whatever it accepts, a frame is not so large that others wait long behind it.
-        limits.frame = limits.frame.min(BATCH as u32);
-        // Nor does this side keep more for it than it would let a peer keep for itself.
-        limits.ring = limits.ring.min(self.limits.ring);
-        limits
-    }
-
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
     /// Returns its number, for [`cancel`](Self::cancel); gives both back if the session is over.
     pub fn call(&mut self, now: Time, caller: H::Caller, message: Message<H>) -> Result<u64, Unsent<H>> {
@@ -53,13 +36,15 @@ impl<H: Handles> Session<H> {
             self.sweep();
         }
         let call = self.calls.add(caller);
-        if self.outgoing.calls.len() < MAX_QUEUED_CALLS {
-            self.outgoing.calls.push_back((call, message));
-            self.pump();
-        } else {
-            message.discard(&mut self.garbage);
-            let failure = Failure::Overloaded("too many calls are waiting to be sent to this peer");
-            self.failures.extend(self.calls.remove(call).map(|caller| (caller, failure)));
+        match self.may_wait(&message) {
+            Ok(()) => {
+                self.outgoing.calls.push(call, message);
+                self.pump();
+            }
+            Err(failure) => {
+                message.discard(&mut self.garbage);
+                self.failures.extend(self.calls.remove(call).map(|caller| (caller, failure)));
+            }
         }
         Ok(call)
     }
@@ -72,41 +57,8 @@ impl<H: Handles> Session<H> {
             message.discard(&mut self.garbage);
             return;
         }
-        self.outgoing.replies.push_back(message);
+        self.outgoing.replies.push(call, message);
         self.pump();
-    }
-
-    /// Why the answer cannot be sent, if it cannot: then another one must be.
-    pub fn check_reply(&self, payload: &Bytes, references: &[OutReference<H>]) -> Result<(), Failure> {
-        self.check(payload.len(), references)
-    }
-
-    fn check(&self, size: usize, references: &[OutReference<H>]) -> Result<(), Failure> {
-        let limits = self.peer_limits();
-        let too_large = |what, size: u64, limit| Err(Failure::TooLarge { what, size, limit });
-        if size as u64 > limits.message {
-            return too_large("a message", size as u64, limits.message);
-        }
-        if references.len() > limits.references as usize {
-            return too_large("references in one message", references.len() as u64, limits.references.into());
-        }
-        if references.is_empty() {
-            return Ok(());
-        }
-        let is_new = |r: &&OutReference<H>| matches!(r, OutReference::Own { id, .. } if self.listing.frame(*id).is_none());
-        let own = references.iter().filter(is_new).count();
-        if self.listing.len() + own > self.limits.objects as usize {
-            return Err(Failure::Overloaded("this peer holds too many objects of this node"));
-        }
-        let table = self.table(references);
-        if let Some(name) = table.interfaces.iter().find(|name| name.len() > INTERFACE_MAX) {
-            return too_large("an interface's name", name.len() as u64, INTERFACE_MAX as u64);
-        }
-        let table = table.encoded_len() as u64;
-        if table > limits.table.into() {
-            return too_large("a reference table", table, limits.table.into());
-        }
-        Ok(())
     }
 
     /// Whether [`poll_output`](Self::poll_output) would return something, whatever the time.
@@ -119,24 +71,6 @@ impl<H: Handles> Session<H> {
             || (room && (!self.outgoing.under_way.is_empty() || self.tunnels.has_output()))
     }
 
-    /// Numbers a frame that never waits and that the peer provoked.
-    pub(super) fn push_provoked(&mut self, frame: &Frame) {
-        let before = self.ring.waiting();
-        self.ring.push(frame);
-        self.provoked += self.ring.waiting().saturating_sub(before) as u64;
-    }
-
-    /// The peer acknowledged something: of what it provoked, no more is left than of all.
-    pub(super) fn provoked_acknowledged(&mut self) {
-        self.provoked = self.provoked.min(self.ring.unacknowledged() as u64);
-    }
-
-    /// Whether the peer lets more pile up here than any honest one would. What this side drops or asks for by itself does
-    /// not count.
-    pub(super) fn is_flooded(&self) -> bool {
-        self.provoked > self.peer_limits().ring.saturating_mul(MAX_RINGS)
-    }
-
     /// Lets messages begin while there is room.
     pub(super) fn pump(&mut self) {
         match self.phase {
@@ -146,15 +80,12 @@ impl<H: Handles> Session<H> {
         }
         let limits = self.peer_limits();
         // Answers have as much room again, so that two sides full of calls get on (3.5).
-        while let Some(reply) = self.outgoing.replies.front() {
+        while let Some(size) = self.outgoing.replies.next_size() {
             let full = self.ring.unacknowledged() as u64 >= limits.ring.saturating_mul(2);
-            if full
-                || self.ring.waiting() >= BATCH
-                || !self.outgoing.has_partial_room(reply.payload.len(), &limits)
-            {
+            if full || self.ring.waiting() >= BATCH || !self.outgoing.has_partial_room(size, &limits) {
                 break;
             }
-            if let Some(reply) = self.outgoing.replies.pop_front() {
+            if let Some((_, reply)) = self.outgoing.replies.remove(0) {
                 self.begin(None, reply);
             }
         }
@@ -173,9 +104,9 @@ impl<H: Handles> Session<H> {
     /// Takes back calls that nobody waits for any more.
     fn sweep(&mut self) {
         let Self { outgoing, calls, garbage, .. } = self;
-        for (call, message) in std::mem::take(&mut outgoing.calls) {
+        for (call, message) in outgoing.calls.take() {
             if calls.caller(call).is_some_and(H::is_waiting) {
-                outgoing.calls.push_back((call, message));
+                outgoing.calls.push(call, message);
             } else {
                 message.discard(garbage);
                 garbage.callers.extend(calls.remove(call));
@@ -200,7 +131,7 @@ impl<H: Handles> Session<H> {
             return;
         }
         self.stalled = None;
-        for (call, message) in std::mem::take(&mut self.outgoing.calls) {
+        for (call, message) in self.outgoing.calls.take() {
             message.discard(&mut self.garbage);
             if let Some(caller) = self.calls.remove(call) {
                 self.failures.push((caller, Failure::Stalled));
@@ -240,7 +171,6 @@ impl<H: Handles> Session<H> {
         let waits = self.calls.caller(call).is_some_and(H::is_waiting);
         let checked = self.check(message.payload.len(), &message.references);
         if waits && checked.is_ok() {
-            self.calls.begin(call);
             self.begin(Some(call), message);
             return;
         }
@@ -260,14 +190,15 @@ impl<H: Handles> Session<H> {
         let size = payload.len() as u64;
         let mut rest = payload;
         let chunk = rest.split_to(rest.len().min(frame));
-        let call = call.unwrap_or_default();
+        let number = call.unwrap_or_default();
         let (first, part) = match outward {
-            Outward::Root(name) => (Frame::Root { call, name, unsupported: None }, None),
+            Outward::Root(name) => (Frame::Root { call: number, name, unsupported: None }, None),
             Outward::Call { object, method } => {
                 let target = Target::Object(object);
-                let left_ms = deadline.map(|deadline| self.left_ms(deadline));
-                let frame = Call { call, target, method, left_ms, unsupported: None, table, size, chunk };
-                (Frame::Call(frame), Some(Part::Call(call, object)))
+                let left_ms = deadline.map(|deadline| deadline.millis_since(self.now));
+                let call =
+                    Call { call: number, target, method, left_ms, unsupported: None, table, size, chunk };
+                (Frame::Call(call), Some(Part::Call(number, object)))
             }
             Outward::Reply { call, status } => {
                 self.serving.remove(call);
@@ -275,6 +206,9 @@ impl<H: Handles> Session<H> {
             }
         };
         let number = self.ring.push(&first);
+        if let Some(call) = call {
+            self.calls.leaves(call, number);
+        }
         for reference in references {
             match reference {
                 OutReference::Own { id, object, .. } => {
@@ -291,14 +225,9 @@ impl<H: Handles> Session<H> {
         }
     }
 
-    /// What is left until `deadline`. Rounded up: the servant never gives up before its caller does.
-    fn left_ms(&self, deadline: Time) -> u64 {
-        deadline.since(self.now).as_micros().div_ceil(1000) as u64
-    }
-
     /// The table of a message that is about to be numbered: transfer numbers as [`begin`](Self::begin) will
     /// give them.
-    fn table(&self, references: &[OutReference<H>]) -> Table {
+    pub(super) fn table(&self, references: &[OutReference<H>]) -> Table {
         let mut table = Table::default();
         let peer = self.peer.as_ref();
         let mut transfer = self.pins.next_transfer();

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::session::message::Output;
 use crate::session::outgoing::BATCH;
+use crate::session::queue::Part;
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
 use crate::wire::{Frame, Limits};
@@ -41,7 +42,10 @@ impl<H: Handles> Session<H> {
     fn fragment(&mut self, limits: &Limits) -> bool {
         let Some(mut message) = self.outgoing.under_way.pop_front() else { return false };
         let chunk = message.rest.split_to(message.rest.len().min(limits.frame as usize));
-        self.ring.push(&Frame::More { first: message.first, chunk });
+        let number = self.ring.push(&Frame::More { first: message.first, chunk });
+        if let Part::Call(call, _) = message.part {
+            self.calls.leaves(call, number);
+        }
         if message.rest.is_empty() {
             self.pump();
         } else {

@@ -156,6 +156,8 @@ pub struct Session<H: Handles> {
     pub(super) stalled: Option<Time>,
     /// How long they may, and how long a broken connection may take to come back.
     pub(super) patience: Duration,
+    /// How many bytes of calls, and of answers, may wait to be sent.
+    pub(super) max_unsent: u64,
     /// What it takes to resume.
     pub(super) ticket: Ticket,
     /// When the last Resume of this side left.
@@ -197,6 +199,7 @@ impl<H: Handles> Session<H> {
             scheduled: None,
             stalled: None,
             patience: Duration::from_secs(10),
+            max_unsent: 256 * 1024 * 1024,
             ticket: Ticket::None,
             resuming: Time(0),
             provoked: 0,

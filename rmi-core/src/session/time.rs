@@ -13,6 +13,11 @@ impl Time {
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
+
+    /// The milliseconds from `earlier` to this, rounded up; zero if that is later.
+    pub(super) fn millis_since(self, earlier: Time) -> u64 {
+        self.0.saturating_sub(earlier.0).div_ceil(1000)
+    }
 }
 
 impl Add<Duration> for Time {

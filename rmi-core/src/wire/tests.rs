@@ -115,6 +115,7 @@ proptest! {
             Err(error) => prop_assert!(!prefix.is_empty() || error == WireError::Truncated),
             // Payload goes to the end of the frame.
             Ok(Frame::Call(_) | Frame::Reply(_) | Frame::More { .. } | Frame::Unknown { .. }) => {}
+            Ok(Frame::Relay(Relay { op: RelayOp::Data(_), .. })) => {}
             Ok(short) => prop_assert!(false, "{:?}", short),
         }
     }
@@ -130,6 +131,9 @@ proptest! {
                 prop_assert_eq!(result.is_ok(), room);
             }
             Frame::More { chunk, .. } => prop_assert_eq!(result.is_ok(), chunk.len() < LIMITS.frame as usize),
+            Frame::Relay(Relay { op: RelayOp::Data(data), .. }) => {
+                prop_assert_eq!(result.is_ok(), data.len() < LIMITS.frame as usize);
+            }
             Frame::Unknown { .. } => prop_assert!(result.is_ok()),
             _ => prop_assert_eq!(result, Err(WireError::TrailingBytes)),
         }

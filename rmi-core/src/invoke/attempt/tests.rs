@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use super::*;
-use crate::id::{MethodId, NodeId, ObjectId};
+use crate::id::{MethodId, ObjectId};
 use crate::invoke::remote::{Renewal, ReplyStatus};
 
 type Outcome = Result<Reply, RemoteError>;

@@ -206,6 +206,7 @@ fn a_call_that_has_begun_is_cancelled_once_and_answered_once() {
     b.input(&mut a.output(), ALL);
     a.session.cancel(call);
     a.session.cancel(call);
+    assert_eq!(a.session.frames().0, 2, "the Call and one Cancel");
     assert_eq!(b.input(&mut a.output(), ALL), [Saw::Cancel(call)]);
     assert_eq!((a.session.waiting(), b.session.serving()), (1, 1), "until the answer is there");
     b.session.reply(call, ReplyKind::Fault, Bytes::from_static(&[0x80]), Vec::new());
@@ -273,4 +274,32 @@ fn what_is_left_is_told_when_the_call_leaves() {
         a.see(event);
     }
     assert_eq!(left(&mut a.output()), [Some(40)], "rounded up, so that the owner does not give up first");
+}
+
+#[test]
+fn the_outcome_of_a_lost_call_is_unknown_only_if_all_of_it_may_have_left() {
+    let (mut a, _) = pair();
+    a.call(1, 10);
+    let first = a.output();
+    assert!(!first.is_empty());
+    // Numbered, not handed to the connection.
+    a.call(2, 600_000);
+    let begun = |side: &mut Side| {
+        let mut lost: Vec<_> = side.session.lapse().calls;
+        lost.sort_by_key(|call| call.caller);
+        lost.into_iter().map(|call| (call.caller, call.begun)).collect::<Vec<_>>()
+    };
+    assert_eq!(begun(&mut a), [(1, true), (2, false)]);
+
+    // Handed over in part, and whole; the third waits for room.
+    let (mut a, _) = pair();
+    [600_000, 10, 10].into_iter().zip(1..).for_each(|(size, caller)| {
+        a.call(caller, size);
+    });
+    a.output();
+    assert_eq!(begun(&mut a), [(1, false), (2, false), (3, false)]);
+    let (mut a, _) = pair();
+    a.call(1, 600_000);
+    while !a.output().is_empty() {}
+    assert_eq!(begun(&mut a), [(1, true)]);
 }
