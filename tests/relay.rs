@@ -287,9 +287,6 @@ async fn the_introducer_is_killed() {
     let b = Site::at(start(hasty()).await);
     let y = Site::at(start(hasty()).await);
     let shelf: ShelfProxy = within(b.node.root(&address, "shelf")).await.unwrap();
-    let item = DepotProxy::new(Store::default());
-    drop(item);
-    within(shelf.put(b.keeper.population.item())).await.unwrap();
     within(shelf.put(b.keeper.population.item())).await.unwrap();
     let seen: ShelfProxy = within(y.node.root(&address, "shelf")).await.unwrap();
     let item = within(seen.top()).await.unwrap();
@@ -349,10 +346,32 @@ async fn there_are_no_chains() {
     assert_eq!(b.served(&z.node), 1);
     assert_eq!((relayed(&z.node, &b.node), relayed(&z.node, &x.node)), (vec![true], vec![false]));
     assert_eq!((tunnels(&y.node), tunnels(&b.node)), (1, 2), "it does not go through the second one");
-    // What the owner gives in the relayed session can be passed on as well.
     drop((item, at_x, at_y));
     y.keeper.items.lock().clear();
     close_down(vec![z, y, b, x]).await;
+}
+
+/// What an owner gives in the relayed session can be passed on like what the introducer gave.
+#[tokio::test]
+async fn what_the_owner_gave_itself_is_passed_on() {
+    let (x, b) = (support::listening().await, silent().await);
+    let (y, z) = (support::listening().await, silent().await);
+    x.publish("depot", &DepotProxy::new(Store::default()));
+    let at_x: DepotProxy = b.root(&support::address(&x), "depot").await.unwrap();
+    let outer = DepotProxy::new(Store(Mutex::new(vec![DepotProxy::new(Store::default())])));
+    at_x.put(outer).await.unwrap();
+    let from_y: DepotProxy = y.root(&support::address(&x), "depot").await.unwrap();
+    let outer = from_y.take().await.unwrap();
+    let inner = within(outer.take()).await.unwrap();
+    assert_eq!(relayed(&y, &b), [true]);
+    y.publish("inner", &inner);
+    let at_z: DepotProxy = within(z.root(&support::address(&y), "inner")).await.unwrap();
+    assert_eq!(within(at_z.echo(vec![7])).await.unwrap(), [7]);
+    assert_eq!((relayed(&z, &b), relayed(&z, &x)), (vec![true], vec![false]));
+    y.unpublish("inner");
+    x.unpublish("depot");
+    drop((outer, inner, at_x, at_z, from_y));
+    support::all_zero(&[&x, &b, &y, &z]).await;
 }
 
 #[tokio::test]
