@@ -70,7 +70,7 @@
 //! A proxy is a value. It travels as an argument or a result, in structs, vectors, maps and errors, and what arrives is a reference to the same object.
 //!
 //! * A client needs no listener to be called back: the server calls the client's objects over the client's own connection.
-//! * A reference that is passed on to a third node leads from there directly to the object's owner.
+//! * A reference that is passed on to a third node leads from there directly to the object's owner; if that accepts no connections, through the node that passed it on.
 //! * A reference that comes back to its owner is the local object again.
 //!
 //! ```
@@ -250,7 +250,8 @@
 //! * **What is dialed.** References bring addresses that peers made up as they liked. A node dials them within bounds, sends a fixed greeting alone until the right node has answered, and leaves
 //!   out what the peer could not reach itself: loopback, local sockets, link-local addresses, also behind names. Addresses in private networks are dialed: [`Builder::dial_policy`]
 //!   decides otherwise.
-//! * **Who needs a listener.** A node whose objects are used by nodes that it did not connect to itself.
+//! * **Who needs a listener.** A server that is dialed at an address. Objects of a node without one (a client, a node behind NAT) are used over the connections that it made: by the nodes at their other
+//!   ends, and through these by whoever gets a reference there ([`Builder::relay`]). When such a node between goes, calls through it say so.
 //! * **Streams.** [`Node::attach`] runs a session over any stream: a child's stdin and stdout, a socket pair.
 //! * **Trust.** There is no encryption and no authentication yet: run it on networks you trust, or over streams that are protected by other means. Object identities are random and
 //!   secret: whoever was not given a reference cannot call the object. Hostile bytes end the session they came on, nothing else.
@@ -264,7 +265,8 @@ pub use rmi_core::{
     ObjectId, Peer, Proxy, Reference, RemoteError, SessionStats, StartError, with_timeout,
 };
 pub use rmi_macros::remote;
-pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};
+pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer};
+pub use rmi_registry::{follow, lookup, lookup_wait};
 
 #[doc(hidden)]
 pub use rmi_core::private;

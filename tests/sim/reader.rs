@@ -194,6 +194,7 @@ impl World {
                 self.with(key, |session| session.answer_dirty(object, alive));
             }
             SessionEvent::Settled { pay, gone } => self.settle(key, pay, gone),
+            SessionEvent::Tunnel { .. } => {}
             SessionEvent::Bye { .. } => self.close(key, Reason::Bye),
         }
     }
