@@ -265,7 +265,8 @@ pub use rmi_core::{
     ObjectId, Peer, Proxy, Reference, RemoteError, SessionStats, StartError, with_timeout,
 };
 pub use rmi_macros::remote;
-pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};
+pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer};
+pub use rmi_registry::{follow, lookup, lookup_wait};
 
 #[doc(hidden)]
 pub use rmi_core::private;

@@ -357,6 +357,24 @@ async fn resets_under_load() {
     assert!(story.resumed() > 0);
 }
 
+/// A name is asked of whoever listens at the address, also while a session with the one before waits for its connection.
+#[tokio::test]
+async fn restarted_and_asked_for_a_name_at_once() {
+    let mut story = Story::direct().await;
+    story.server.signal("STOP").await;
+    let asking = tokio::spawn({
+        let (client, target) = (story.client.clone(), story.target.clone());
+        async move { client.root::<LedgerProxy>(&target, "ledger").await }
+    });
+    story.under_way(1).await;
+    story.server.kill().await;
+    let mut restarted = Process::start(story.file.to_str().unwrap(), &story.target);
+    assert_eq!(restarted.hear().await, story.target);
+    let ledger = within(asking).await.unwrap().unwrap();
+    assert_eq!(within(ledger.note(1)).await.unwrap(), 1);
+    restarted.kill().await;
+}
+
 /// A Bye is definite: nobody waits for anything.
 #[tokio::test]
 async fn the_server_shuts_down() {

@@ -339,8 +339,8 @@ async fn there_are_no_chains() {
     let (x, b) = served().await;
     let (y, z) = (Site::new().await, Site::at(silent().await));
     let (at_x, at_y) = (y.sees(&x).await, z.sees(&y).await);
-    let item = within(at_x.top()).await.unwrap();
-    y.keeper.items.lock().push(item);
+    let top = within(at_x.top()).await.unwrap();
+    y.keeper.items.lock().push(top);
     within(at_x.clear()).await.unwrap();
     let item = within(at_y.top()).await.unwrap();
     assert_eq!(within(item.ping(1)).await.unwrap(), 2);

@@ -1,13 +1,13 @@
 //! The node itself: what all its links, tasks and handles share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 use tokio_util::task::TaskTracker;
 
@@ -44,7 +44,7 @@ pub(crate) struct Core {
     /// Calls of servants; links know how to end them.
     pub(crate) calls: TaskTracker,
     /// No new work is accepted.
-    pub(crate) draining: AtomicBool,
+    pub(crate) draining: watch::Sender<bool>,
     /// What is said to peers once the node is leaving.
     pub(crate) leaving: OnceLock<(u8, String)>,
     /// Everything must end.
@@ -107,7 +107,7 @@ impl Core {
             runtime,
             tasks: Mutex::default(),
             calls: TaskTracker::new(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
             leaving: OnceLock::new(),
             stop: watch::Sender::new(false),
             served: Mutex::default(),
@@ -120,12 +120,10 @@ impl Core {
     }
 
     /// Runs a task that ends with the node.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
         let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
-        if !self.is_stopped() {
-            tasks.spawn_on(task, &self.runtime);
-        }
+        if self.is_stopped() { None } else { Some(tasks.spawn_on(task, &self.runtime)) }
     }
 
     /// Runs the task of a link that is to be opened. If the runtime is gone, and the node with it, the link is closed:
@@ -161,7 +159,7 @@ impl Core {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
     }
 
     pub(crate) fn introduction(&self) -> Introduction {

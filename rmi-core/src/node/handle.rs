@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,12 +9,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::error::RemoteError;
 use crate::id::NodeId;
 use crate::invoke::Reference;
+use crate::node::background::Background;
 use crate::node::builder::Builder;
 use crate::node::clock;
 use crate::node::core::Core;
 use crate::node::driver;
 use crate::node::link::{Link, Origin, Reason};
-use crate::node::peer::{Peer, ask_root};
+use crate::node::peer::Peer;
 use crate::session::{Phase, Role};
 use crate::transport::{Address, Distance, Stream};
 
@@ -42,7 +42,7 @@ impl Drop for Owner {
         if core.stop.send_replace(true) {
             return;
         }
-        core.draining.store(true, Ordering::Release);
+        core.draining.send_replace(true);
         let roots = std::mem::take(&mut *core.roots.lock());
         drop(roots);
         let text = format!("node {} was dropped", core.id);
@@ -138,23 +138,7 @@ impl Node {
     /// [`RemoteError::BadAddress`], [`RemoteError::Unreachable`], [`RemoteError::NotBound`], or
     /// [`RemoteError::WrongInterface`] if the object is no `P`.
     pub async fn root<P: Reference>(&self, address: &str, name: &str) -> Result<P, RemoteError> {
-        let address = parse(address)?;
-        if self.is_mine(&address) {
-            let published = self.core().roots.lock().get(name).cloned();
-            let at = format!("node {}", self.id());
-            return match published {
-                Some(proxy) => P::from_any(proxy).await,
-                None => Err(RemoteError::NotBound { name: name.to_owned(), at }),
-            };
-        }
-        let link = self.core().link_at(&address)?;
-        let found = ask_root(&link, name).await.map_err(|error| match error {
-            RemoteError::NotBound { name, at } => {
-                RemoteError::NotBound { name, at: format!("{address} ({at})") }
-            }
-            other => other,
-        })?;
-        P::from_any(found).await
+        Background::of(self).root(address, name).await
     }
 
     /// The node at `address`. Uses the session with it, or dials. Dropping the future lets the dialing go on.
@@ -200,10 +184,6 @@ impl Node {
         }
     }
 
-    fn is_mine(&self, address: &Address) -> bool {
-        self.core().addresses.lock().listening.contains(address)
-    }
-
     /// Stops the node gracefully: accepts no new calls and sessions, unpublishes everything, waits until running calls have
     /// been answered and references it passed on have been registered by their receivers, then says Bye to its peers and ends
     /// all its tasks. The waiting is bounded by [`Builder::drain_timeout`]. A second call waits for the same.
@@ -211,7 +191,7 @@ impl Node {
     /// Dropping the future leaves the node draining; call it again, or drop the node.
     pub async fn shutdown(&self) {
         let core = self.core();
-        core.draining.store(true, Ordering::Release);
+        core.draining.send_replace(true);
         let roots = std::mem::take(&mut *core.roots.lock());
         drop(roots);
         let until = clock::now() + core.settings.drain_timeout;
@@ -236,7 +216,7 @@ fn is_drained(link: &Arc<Link>) -> bool {
     })
 }
 
-fn parse(address: &str) -> Result<Address, RemoteError> {
+pub(crate) fn parse(address: &str) -> Result<Address, RemoteError> {
     Address::of_program(address)
         .map_err(|reason| RemoteError::BadAddress { address: address.to_owned(), reason })
 }

@@ -12,6 +12,7 @@
 //! * Clocks are read in `clock` alone.
 //! * What a peer named is dialed by `dial::to_owner` alone, as `policy` permits; the addresses say who named them (`introducer`).
 
+mod background;
 mod backoff;
 mod builder;
 mod clock;
@@ -41,6 +42,8 @@ mod running;
 mod stats;
 mod tunnel;
 
+#[doc(hidden)]
+pub use background::Background;
 pub use builder::Builder;
 pub use handle::Node;
 pub use peer::Peer;

@@ -22,6 +22,7 @@ impl Core {
         match target {
             Target::Own(object) => Ok(self.own(object, interface)),
             Target::Remote(remote) => {
+                let remote = remote.present().unwrap_or(remote);
                 let (owner, id) = (remote.owner(), remote.object());
                 if owner == self.id {
                     // Another node of this process holds it, or somebody sent home what is gone.

@@ -54,7 +54,7 @@ impl Relays {
     }
 }
 
-/// What is told to `Z` of the addresses at which this node looks for an owner: not those that mean a session of this node.
+/// What is told to others of the addresses at which this node looks for an owner: not those that mean a session of this node.
 pub(crate) fn passed_on(addresses: &Arc<[String]>) -> Arc<[String]> {
     match addresses.iter().any(|address| is_bare(address)) {
         true => addresses.iter().filter(|address| !is_bare(address)).cloned().collect(),
@@ -145,7 +145,9 @@ fn opened(link: &Arc<Link>, tunnel: u64, target: NodeId, object: ObjectId) {
         return listen::serve(core, Stream::relayed(near));
     }
     match onward(core, link, target, object) {
-        Ok(far) => core.spawn(carry(near, far)),
+        Ok(far) => {
+            core.spawn(carry(near, far));
+        }
         Err(reason) => near.closer().close(reason),
     }
 }
