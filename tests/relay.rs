@@ -380,14 +380,11 @@ async fn behind_an_introducer_that_cannot_be_dialed_there_is_an_error() {
     let (x, b) = (Site::at(silent().await), Site::at(silent().await));
     let (y, z) = (Site::new().await, Site::at(silent().await));
     let (near, far) = tokio::io::duplex(65_536);
-    let (_, _) = tokio::try_join!(x.node.attach(near), b.node.attach(far)).unwrap();
-    let given = {
-        let (near, far) = tokio::io::duplex(65_536);
-        let (_, peer) = tokio::try_join!(b.node.attach(near), x.node.attach(far)).unwrap();
-        let shelf: ShelfProxy = within(peer.root("shelf")).await.unwrap();
-        within(shelf.make()).await.unwrap()
-    };
-    x.keeper.items.lock().push(given);
+    let (_, peer) = tokio::try_join!(b.node.attach(near), x.node.attach(far)).unwrap();
+    let shelf: ShelfProxy = within(peer.root("shelf")).await.unwrap();
+    let item = within(shelf.make()).await.unwrap();
+    x.keeper.items.lock().push(item);
+    drop(shelf);
     let there = x.sees(&y).await;
     within(there.put(x.keeper.first())).await.unwrap();
     assert_eq!(within(there.ping_top(1)).await.unwrap(), 2);

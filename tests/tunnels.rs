@@ -264,24 +264,25 @@ async fn what_others_are_told() {
     let (x, b) = (Site::at(start(x).await), Site::at(silent().await));
     let there: ShelfProxy = within(b.node.root(&mem, "shelf")).await.unwrap();
     within(there.put(b.keeper.population.item())).await.unwrap();
-    // The same process is the same host.
-    let (near, far) = tokio::io::duplex(65_536);
-    let attached = x.node.clone();
-    let accepting = tokio::spawn(async move { attached.attach(far).await });
-    let mut raw = Raw::of(near);
-    raw.send_bytes(&PREFACE).await;
-    let Some(Frame::Hello(theirs)) = raw.receive().await else { panic!("no Hello") };
-    let id = NodeId::from_bytes([0xff; 16]);
-    let neighbour =
-        Hello { node: id, host: theirs.host, process: theirs.process ^ 1, symmetric: true, ..hello() };
-    raw.send(&Frame::Hello(neighbour)).await;
-    // The smaller one accepts.
-    assert!(matches!(raw.receive().await, Some(Frame::Welcome(_))));
-    within(accepting).await.unwrap().unwrap();
-
+    let mut raw = neighbour(&x.node).await;
     let via = format!("relay://{}", x.node.id());
     let network = format!("{via}/tcp://x.example:1");
-    assert_eq!(told(&mut raw).await, [via.clone(), network.clone(), format!("{via}/tcp://127.0.0.1:2")]);
+    let host = format!("{via}/tcp://127.0.0.1:2");
+    assert_eq!(told(&mut raw).await, [&*via, &*network, &*host]);
+
+    // A node that is reached through the first one says neither that it relays, nor that its peers have a session with that.
+    let y = Site::new().await;
+    let there_from_y: ShelfProxy = within(y.node.root(&mem, "shelf")).await.unwrap();
+    let item = within(there_from_y.top()).await.unwrap();
+    within(item.ping(1)).await.unwrap();
+    y.keeper.items.lock().push(item);
+    let mut second = neighbour(&y.node).await;
+    assert_eq!(told(&mut second).await, [&*network, &*host]);
+    second.send(&Frame::Bye { code: 0, text: String::new() }).await;
+    second.last().await;
+    y.keeper.items.lock().clear();
+    drop(there_from_y);
+    close_down(vec![y]).await;
     drop(there);
     within(b.node.shutdown()).await;
     // Nothing is said of an owner that the node does not reach itself.
@@ -290,6 +291,23 @@ async fn what_others_are_told() {
     raw.last().await;
     x.shelf.clear().await.unwrap();
     close_down(vec![x]).await;
+}
+
+/// A peer in another process of the same host.
+async fn neighbour(node: &Node) -> Raw {
+    let (near, far) = tokio::io::duplex(65_536);
+    let attached = node.clone();
+    let accepting = tokio::spawn(async move { attached.attach(far).await });
+    let mut raw = Raw::of(near);
+    raw.send_bytes(&PREFACE).await;
+    let Some(Frame::Hello(theirs)) = raw.receive().await else { panic!("no Hello") };
+    let (host, process) = (theirs.host, theirs.process ^ 1);
+    // The smaller one accepts.
+    let node = NodeId::from_bytes([0xff; 16]);
+    raw.send(&Frame::Hello(Hello { node, host, process, symmetric: true, ..hello() })).await;
+    assert!(matches!(raw.receive().await, Some(Frame::Welcome(_))));
+    within(accepting).await.unwrap().unwrap();
+    raw
 }
 
 /// The addresses in the table with what is on top of the shelf.
