@@ -70,7 +70,7 @@
 //! A proxy is a value. It travels as an argument or a result, in structs, vectors, maps and errors, and what arrives is a reference to the same object.
 //!
 //! * A client needs no listener to be called back: the server calls the client's objects over the client's own connection.
-//! * A reference that is passed on to a third node leads from there directly to the object's owner.
+//! * A reference that is passed on to a third node leads from there directly to the object's owner; if that accepts no connections, through the node that passed it on.
 //! * A reference that comes back to its owner is the local object again.
 //!
 //! ```
@@ -147,7 +147,8 @@
 //! |---|---|
 //! | nobody listens at the address | `Unreachable` at once |
 //! | nothing is bound to the name | `NotBound` |
-//! | the connection broke, or the server died, during the call | `OutcomeUnknown` |
+//! | the connection broke and came back within the [reconnect window](Builder::reconnect_window) | nothing: the call is executed once |
+//! | the server died during the call, or was away for longer | `OutcomeUnknown` if the call had left, otherwise `Unreachable` |
 //! | the server was restarted at its address, or the object collected | `NoSuchObject` |
 //! | the servant panicked | `Panicked`; its node goes on |
 //! | an argument did not decode | `BadArgument`, which one and why; the servant was not called |
@@ -271,7 +272,8 @@
 //! * **What is dialed.** References bring addresses that peers made up as they liked. A node dials them within bounds, sends a fixed greeting alone until the right node has answered, and leaves
 //!   out what the peer could not reach itself: loopback, local sockets, link-local addresses, also behind names. Addresses in private networks are dialed: [`Builder::dial_policy`]
 //!   decides otherwise.
-//! * **Who needs a listener.** A node whose objects are used by nodes that it did not connect to itself.
+//! * **Who needs a listener.** A server that is dialed at an address. Objects of a node without one (a client, a node behind NAT) are used over the connections that it made: by the nodes at their other
+//!   ends, and through these by whoever gets a reference there ([`Builder::relay`]). When such a node between goes, calls through it say so.
 //! * **Streams.** [`Node::attach`] runs a session over any stream: a child's stdin and stdout, a socket pair.
 //! * **Trust.** There is no encryption and no authentication yet: run it on networks you trust, or over streams that are protected by other means. Object identities are random and
 //!   secret: whoever was not given a reference cannot call the object. Hostile bytes end the session they came on, nothing else.

@@ -22,7 +22,8 @@ impl World {
         if self.config.faults && self.rng.chance(4) {
             return self.fault();
         }
-        let living: Vec<usize> = self.slots.iter().flatten().copied().collect();
+        let living = self.slots.iter().flatten().copied().filter(|node| !self.is_stopped(*node));
+        let living: Vec<usize> = living.collect();
         let Some(node) = living.get(self.rng.index(living.len())).copied() else { return };
         if self.nodes[node].held.len() > MAX_HELD {
             return self.drop_some(node);

@@ -35,6 +35,28 @@ pub enum Bug {
     LoseFrame,
     /// A frame arrives twice.
     RepeatFrame,
+    /// What was written last before a connection broke is not sent again.
+    ReplayLosesLast,
+    /// What is sent again begins one frame too early.
+    ReplayTooEarly,
+    /// What is sent again begins one frame too late.
+    ReplayTooLate,
+    /// A Clean is encoded anew when it is sent again, with what has arrived since.
+    CleanReencodedAtReplay,
+    /// The old connection is still read after a new one has taken its place.
+    NoFence,
+    /// A Resume says that nothing was received.
+    ReceivedNotReported,
+    /// A Resume says that one frame more was received.
+    ReceivedTooHigh,
+    /// The token before is not good any more, though the dialer may never have received the latest.
+    LatestTokenOnly,
+    /// An owner ends a session when its connection breaks.
+    OwnerForgetsAtDetach,
+    /// A session is resumed though its lease is over.
+    ResumeAfterExpiry,
+    /// Calls are failed when the connection breaks.
+    FailCallsAtDetach,
     /// A new object takes the id of one that was collected.
     ReuseId,
 }

@@ -1,10 +1,10 @@
-//! From an address to an open session. It mirrors `node/dial.rs` and the handshake of `node/driver.rs`.
+//! From an address to an open session. It mirrors `node/dial.rs` and `node/handshake.rs`.
 
 use std::rc::Rc;
 
 use rmi_core::NodeId;
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{Handshake, HandshakeError, Opened, Role, Ticket};
+use rmi_core::internal::session::{Handshake, HandshakeError, Opened, Role};
 use rmi_core::internal::wire::{Frame, RefusedCode};
 
 use crate::driver::encoded;
@@ -14,6 +14,56 @@ use crate::world::{Event, World};
 
 const HANDSHAKE: u64 = 5_000_000;
 
+/// How often a session is asked for where somebody answers and the connection then breaks.
+const MAX_ROUNDS: u32 = 8;
+
+/// How a link is dialed.
+#[derive(Debug)]
+pub struct Dialing {
+    /// Where, and which address is next.
+    pub addresses: Vec<String>,
+    pub at: usize,
+    /// Who is meant.
+    pub expect: Option<NodeId>,
+    /// In this round another node answered everywhere, everybody said no, somebody was there.
+    replaced: bool,
+    definite: bool,
+    halfway: bool,
+    rounds: u32,
+    until: u64,
+    /// It is not dialed at all: two ends of a pipe.
+    pub pipe: bool,
+}
+
+impl Default for Dialing {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            at: 0,
+            expect: None,
+            replaced: true,
+            definite: true,
+            halfway: false,
+            rounds: 1,
+            until: 0,
+            pipe: false,
+        }
+    }
+}
+
+/// Why an address led to no session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// Another node is there.
+    OtherNode,
+    /// Somebody said no.
+    Definite,
+    /// Nobody said anything.
+    Silent,
+    /// Somebody was there, and the connection broke.
+    Halfway,
+}
+
 impl World {
     pub fn dial_later(
         &mut self,
@@ -22,10 +72,34 @@ impl World {
         addresses: impl IntoIterator<Item = String>,
         pause: u64,
     ) {
+        let until = self.now + pause + self.patience.as_micros() as u64;
         let Some(link) = self.links.get_mut(&key) else { return };
-        (link.to_dial, link.expect) = (addresses.into_iter().collect(), expect);
+        let pipe = link.dialing.pipe;
+        let addresses = addresses.into_iter().collect();
+        link.dialing = Dialing { addresses, expect, until, pipe, ..Dialing::default() };
         let time = self.now + pause + self.latency();
         self.at(time, Event::Dial { link: key });
+    }
+
+    /// The node that answers at an address, seen from `node`. `Err`: why there is none.
+    pub fn reach_node(&self, node: usize, address: &str) -> Result<usize, Failed> {
+        let slot = slot_of(address).ok_or(Failed::Definite)?;
+        if self.is_walled(self.nodes[node].slot, slot) {
+            return Err(Failed::Silent);
+        }
+        let there = self.slots[slot].filter(|there| self.nodes[*there].alive && self.nodes[*there].listens);
+        there.ok_or(Failed::Definite)
+    }
+
+    /// A connection to a node, with the link that the node makes for it.
+    pub fn connect(&mut self, key: SessionKey, there: usize) -> usize {
+        let node = self.links[&key].node;
+        let acceptor = self.new_link(there, true, false);
+        let conn = self.conns.len();
+        let (dials, accepts) = (End { node, link: key }, End { node: there, link: acceptor });
+        self.conns.push(Conn::new(dials, accepts, None));
+        self.note(|| format!("n{node} dials n{there}: link {key} to link {acceptor}, connection {conn}"));
+        conn
     }
 
     pub fn dial(&mut self, key: SessionKey) {
@@ -33,28 +107,51 @@ impl World {
         if link.closed.is_some() {
             return;
         }
-        let (node, replaced) = (link.node, link.replaced);
-        let Some(address) = link.to_dial.pop_front() else {
-            return self.close(key, if replaced { Reason::Replaced } else { Reason::Unreachable });
+        let (node, at) = (link.node, link.dialing.at);
+        let Some(address) = link.dialing.addresses.get(at).cloned() else { return self.round_over(key) };
+        link.dialing.at += 1;
+        let there = match self.reach_node(node, &address) {
+            Ok(there) => there,
+            Err(failed) => return self.attempt_failed(key, failed),
         };
-        let there = slot_of(&address).and_then(|slot| self.slots[slot]);
-        let Some(there) = there.filter(|there| self.nodes[*there].alive && self.nodes[*there].listens) else {
-            return self.attempt_failed(key, false);
+        let conn = self.connect(key, there);
+        let acceptor = self.conns[conn].ends[1].link;
+        self.conns[conn].log = Some(self.new_log(key, acceptor));
+        let (dials, accepts) = match self.links[&key].dialing.pipe {
+            true => (Role::Attach, Role::Attach),
+            false => (Role::Dial(self.links[&key].dialing.expect), Role::Accept),
         };
-        let acceptor = self.new_link(there, true, false);
-        let conn = self.conns.len();
-        let (dials, accepts) = (End { node, link: key }, End { node: there, link: acceptor });
-        self.conns.push(Conn::new(dials, accepts));
-        self.note(|| format!("n{node} dials n{there}: link {key} to link {acceptor}"));
-        self.attach(acceptor, conn, 1, Role::Accept);
-        let expect = self.links[&key].expect;
-        self.attach(key, conn, 0, Role::Dial(expect));
+        self.shake(acceptor, conn, 1, accepts);
+        self.shake(key, conn, 0, dials);
     }
 
-    fn attach(&mut self, key: SessionKey, conn: usize, end: usize, role: Role) {
+    /// No address led to a session.
+    fn round_over(&mut self, key: SessionKey) {
+        let pause = 10_000 + self.latency();
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let dialing = &mut link.dialing;
+        if dialing.halfway && dialing.rounds < MAX_ROUNDS && self.now < dialing.until {
+            dialing.rounds += 1;
+            (dialing.at, dialing.replaced, dialing.definite, dialing.halfway) = (0, true, true, false);
+            let rounds = dialing.rounds;
+            // What rode along with the Hello does so again.
+            link.session.restart();
+            return self.at(self.now + (pause << rounds), Event::Dial { link: key });
+        }
+        let reason = match (dialing.replaced, dialing.definite) {
+            (true, _) => Reason::Replaced,
+            (_, true) => Reason::Unreachable,
+            (_, false) => Reason::Broken,
+        };
+        self.close(key, reason);
+    }
+
+    /// Begins the handshake of one end of a connection.
+    pub fn shake(&mut self, key: SessionKey, conn: usize, end: usize, role: Role) {
         let node = self.links[&key].node;
         let local = self.local(node);
-        let mut shake = Handshake::new(role, self.nodes[node].introduction(), self.rng.id(), vec![7; 16]);
+        let token = self.rng.id().to_vec();
+        let mut shake = Handshake::new(role, self.nodes[node].introduction(), self.rng.id(), token);
         let hello = shake.start(local);
         if let Some(link) = self.links.get_mut(&key) {
             (link.shake, link.conn) = (Some(shake), Some((conn, end)));
@@ -79,53 +176,66 @@ impl World {
         let admit = || if draining { Err((RefusedCode::ShuttingDown, "draining".into())) } else { Ok(()) };
         match shake.handle(frame, local, admit) {
             Ok(None) => {}
-            Ok(Some(Opened { peer, welcome, .. })) => {
-                let (id, addresses): (_, Rc<[String]>) = (peer.node, peer.addresses.clone().into());
-                (link.shake, link.peer) = (None, Some((id, addresses)));
-                (link.received, link.lease) = (local, peer.lease);
-                let inbound = link.inbound;
-                let crossed = |other: &crate::node::Link| {
-                    other.node == node
-                        && other.session.is_open()
-                        && other.peer.as_ref().is_some_and(|p| p.0 == id)
-                };
-                if self.links.values().any(crossed) {
-                    self.reach("two sessions between two nodes");
-                }
-                if let Some(welcome) = welcome {
-                    self.send(key, &encoded(&welcome));
-                }
-                if self.with(key, |session| session.open(local, peer, Ticket::None)) != Some(true) {
-                    // It took longer than the lease.
-                    return self.attempt_failed(key, false);
-                }
-                let known = self.nodes[node].to_node.get(&id).is_some_and(|known| self.is_usable(*known));
-                if !inbound && !known {
-                    self.nodes[node].to_node.insert(id, key);
-                }
-                self.wake(key);
+            Ok(Some(opened)) => self.opened(key, opened),
+            Err(HandshakeError::Refused(RefusedCode::OtherNode, _)) => {
+                self.attempt_failed(key, Failed::OtherNode);
             }
-            Err(HandshakeError::Refused(RefusedCode::OtherNode, _)) => self.attempt_failed(key, true),
             Err(HandshakeError::WrongNode(_)) => {
                 self.send(key, &encoded(&Frame::Bye { code: 3, text: "another node was meant".into() }));
-                self.attempt_failed(key, true);
+                self.attempt_failed(key, Failed::OtherNode);
             }
             Err(HandshakeError::Refuse(code, text)) => {
                 let refused = rmi_core::internal::wire::Refused { code, text };
                 self.send(key, &encoded(&Frame::Refused(refused)));
                 self.close(key, Reason::Violation);
             }
-            Err(_) => self.attempt_failed(key, false),
+            Err(HandshakeError::Resume(resume)) => self.hand_over(key, resume),
+            Err(_) => self.attempt_failed(key, Failed::Definite),
         }
     }
 
+    fn opened(&mut self, key: SessionKey, opened: Opened) {
+        let Opened { peer, welcome, ticket } = opened;
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let (node, inbound) = (link.node, link.inbound);
+        let local = self.nodes[node].clock.local(self.now);
+        let (id, addresses): (_, Rc<[String]>) = (peer.node, peer.addresses.clone().into());
+        (link.shake, link.peer) = (None, Some((id, addresses)));
+        (link.received, link.lease) = (local, peer.lease);
+        link.back.opened(&ticket, &link.dialing);
+        if let Some(Frame::Welcome(welcome)) = &welcome {
+            link.back.latest = welcome.token.clone();
+        }
+        let crossed = |other: &crate::node::Link| {
+            other.node == node && other.session.is_open() && other.peer.as_ref().is_some_and(|p| p.0 == id)
+        };
+        if self.links.values().any(crossed) {
+            self.reach("two sessions between two nodes");
+        }
+        if let Some(welcome) = welcome {
+            self.send(key, &encoded(&welcome));
+        }
+        if self.with(key, |session| session.open(local, peer, ticket)) != Some(true) {
+            // It took longer than the lease.
+            return self.attempt_failed(key, Failed::Halfway);
+        }
+        let known = self.nodes[node].to_node.get(&id).is_some_and(|known| self.is_usable(*known));
+        if !inbound && !known {
+            self.nodes[node].to_node.insert(id, key);
+        }
+        self.wake(key);
+    }
+
     /// One address led nowhere: the next, or none.
-    pub fn attempt_failed(&mut self, key: SessionKey, other_node: bool) {
+    pub fn attempt_failed(&mut self, key: SessionKey, failed: Failed) {
         let Some(link) = self.links.get_mut(&key) else { return };
         if link.inbound {
             return self.close(key, Reason::Unreachable);
         }
-        link.replaced &= other_node;
+        let dialing = &mut link.dialing;
+        dialing.replaced &= failed == Failed::OtherNode;
+        dialing.definite &= matches!(failed, Failed::OtherNode | Failed::Definite);
+        dialing.halfway |= failed == Failed::Halfway;
         self.hang_up(key);
         let Some(link) = self.links.get_mut(&key) else { return };
         (link.conn, link.shake) = (None, None);
@@ -137,7 +247,7 @@ impl World {
         let opening =
             |link: &crate::node::Link| link.shake.is_some() && link.conn.is_some_and(|c| c.0 == conn);
         if self.links.get(&key).is_some_and(opening) {
-            self.attempt_failed(key, false);
+            self.attempt_failed(key, Failed::Halfway);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Drives sessions as `node/driver.rs` and `node/link.rs` do: work under the lock, and the writer.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,9 +9,12 @@ use rmi_core::internal::session::{Assembly, Garbage, Phase, Session, Time, Timeo
 use rmi_core::internal::wire::{Frame, Limits};
 
 use crate::bug::Bug;
+use crate::dial::Dialing;
 use crate::handles::Sim;
 use crate::invariant::Invariant;
+use crate::net::Flying;
 use crate::node::{HERE, Link, Reason};
+use crate::resume::Back;
 use crate::serve::Outcome;
 use crate::world::{Event, World};
 
@@ -19,20 +22,22 @@ impl World {
     pub fn new_link(&mut self, node: usize, inbound: bool, eager: bool) -> SessionKey {
         let key = self.fresh();
         let Limits { partial, .. } = self.limits;
+        let mut session = Session::new(key, self.nodes[node].id, self.limits, HERE, eager);
+        session.set_patience(self.patience);
         let link = Link {
             node,
             inbound,
             tried: None,
-            session: Session::new(key, self.nodes[node].id, self.limits, HERE, eager),
+            session,
             peer: None,
             closed: None,
             conn: None,
+            log: None,
+            back: Back::default(),
             shake: None,
             buffer: BytesMut::new(),
             assembly: Assembly::new(partial),
-            to_dial: VecDeque::new(),
-            expect: None,
-            replaced: true,
+            dialing: Dialing::default(),
             dropped: Vec::new(),
             given_up: Vec::new(),
             write_at: None,
@@ -56,7 +61,11 @@ impl World {
         Some(result)
     }
 
-    fn with_quietly<R>(&mut self, key: SessionKey, work: impl FnOnce(&mut Session<Sim>) -> R) -> Option<R> {
+    pub fn with_quietly<R>(
+        &mut self,
+        key: SessionKey,
+        work: impl FnOnce(&mut Session<Sim>) -> R,
+    ) -> Option<R> {
         let link = self.links.get_mut(&key)?;
         let result = work(&mut link.session);
         let (garbage, failures) = (link.session.take_garbage(), link.session.take_failures());
@@ -131,7 +140,7 @@ impl World {
             return; // An earlier wake came in between.
         }
         link.write_at = None;
-        let (node, clock) = (link.node, self.nodes[link.node].clock);
+        let clock = self.nodes[link.node].clock;
         let local = clock.local(now);
         match link.session.phase() {
             Phase::Ended | Phase::Opening => return,
@@ -146,15 +155,21 @@ impl World {
                 }
                 return;
             }
-            Phase::Open | Phase::Detached(_) => {}
+            Phase::Detached(_) => return self.wait(key),
+            Phase::Open => {}
         }
         self.collect_dropped(key);
         let polled = self.with_quietly(key, |session| {
             (session.handle_timeout(local), session.poll_output(local), session.schedule())
         });
         let Some((timeout, output, next)) = polled else { return };
-        if timeout != Timeout::Nothing {
-            return self.close(key, Reason::Expired);
+        match timeout {
+            Timeout::Nothing => {}
+            Timeout::Silent => {
+                self.reach("a silent connection");
+                return self.lose_connection(key);
+            }
+            _ => return self.close(key, Reason::Expired),
         }
         match output {
             None => {
@@ -168,40 +183,75 @@ impl World {
             Some(output) => {
                 self.send(key, &output.control);
                 self.send(key, &output.frames);
-                let sent = self.links.get(&key).map(|link| (link.session.frames().0, link.conn));
-                if let Some((numbered, Some((conn, end)))) = sent
-                    && self.conns[conn].pipes[end].sent.len() as u64 != numbered
-                {
-                    self.violate(Invariant::S4, || {
-                        format!("n{node} numbered {numbered} frames, not those it sent")
-                    });
-                }
+                self.check_numbers(key);
                 self.write_by(key, now + 1);
             }
         }
     }
 
-    /// Puts bytes on the connection of a link, a frame at a time.
+    /// Puts bytes on the connection of a link.
     pub fn send(&mut self, key: SessionKey, bytes: &[u8]) {
-        let Some((conn, end)) = self.links.get(&key).and_then(|link| link.conn) else { return };
+        if let Some((conn, end)) = self.links.get(&key).and_then(|link| link.conn) {
+            self.send_on(conn, end, bytes);
+        }
+    }
+
+    /// Puts bytes on a connection, a frame at a time.
+    pub fn send_on(&mut self, conn: usize, end: usize, bytes: &[u8]) {
+        let mut batch = None;
         let mut left = BytesMut::from(bytes);
         while left.len() >= 4 {
             let length = 4 + u32::from_be_bytes([left[0], left[1], left[2], left[3]]) as usize;
             let whole = left.split_to(length).freeze();
             let Ok(frame) = Frame::decode(whole.slice(4..), &self.limits) else {
-                return self
-                    .violate(Invariant::Protocol, || format!("link {key} sent what cannot be decoded"));
+                let node = self.conns[conn].ends[end].node;
+                return self.violate(Invariant::Protocol, || format!("n{node} sent what cannot be decoded"));
             };
-            if !self.conns[conn].pipes[end].send(whole, frame) {
+            let Some(numbered) = self.number(conn, end, &whole, &frame) else {
+                self.fly(conn, end, Flying { bytes: whole, frame, number: 0, due: false });
                 continue;
+            };
+            if !numbered.again {
+                batch.get_or_insert(numbered.number);
             }
-            let delay = if self.config.scripted { 1000 } else { 50 + self.rng.below(self.max_delay) };
-            // Now and then a stream is held up for long, and everything behind it.
-            let stall = if self.stalls() { self.rng.below(self.lease.as_micros() as u64 * 3 / 2) } else { 0 };
-            let pipe = &mut self.conns[conn].pipes[end];
-            pipe.last_arrival = (self.now + delay + stall).max(pipe.last_arrival + 1);
-            let arrival = pipe.last_arrival;
-            self.at(arrival, Event::Deliver { conn, from: end });
+            for bytes in self.replayed(conn, end, numbered, &whole) {
+                self.fly(
+                    conn,
+                    end,
+                    Flying { bytes, frame: frame.clone(), number: numbered.number, due: false },
+                );
+            }
+        }
+        if let (Some(log), Some(batch)) = (self.conns[conn].log, batch) {
+            self.logs[log].sides[end].last_batch = batch;
+        }
+    }
+
+    fn fly(&mut self, conn: usize, end: usize, flying: Flying) {
+        if self.conns[conn].pipes[end].cut {
+            return;
+        }
+        self.conns[conn].pipes[end].flying.push_back(flying);
+        let delay = if self.config.scripted { 1000 } else { 50 + self.rng.below(self.max_delay) };
+        // Now and then a stream is held up for long, and everything behind it.
+        let stall = if self.stalls() { self.rng.below(self.lease.as_micros() as u64 * 3 / 2) } else { 0 };
+        let pipe = &mut self.conns[conn].pipes[end];
+        pipe.last_arrival = (self.now + delay + stall).max(pipe.last_arrival + 1);
+        let arrival = pipe.last_arrival;
+        self.at(arrival, Event::Deliver { conn, from: end });
+    }
+
+    /// A detached session waits, but not for ever.
+    fn wait(&mut self, key: SessionKey) {
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let clock = self.nodes[link.node].clock;
+        if link.session.handle_timeout(clock.local(self.now)) == Timeout::Nothing {
+            let next = link.session.schedule();
+            if let Some(next) = next {
+                self.write_by(key, clock.world(next).max(self.now + 1));
+            }
+        } else if self.config.bug != Some(Bug::ResumeAfterExpiry) {
+            self.close(key, Reason::Broken);
         }
     }
 }

@@ -6,6 +6,7 @@ use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{Lost, Phase, Session};
 
 use crate::bug::Bug;
+use crate::dial::Failed;
 use crate::handles::Sim;
 use crate::invariant::{Invariant, closed};
 use crate::node::Reason;
@@ -15,14 +16,18 @@ use crate::world::{Event, World};
 impl World {
     /// An end of a connection notices that it is gone.
     pub fn broken(&mut self, conn: usize, end: usize) {
+        self.conns[conn].gone[end] = true;
         let key = self.conns[conn].ends[end].link;
         let Some(link) = self.links.get(&key) else { return };
+        if end == 0 && link.back.attempt == Some(conn) {
+            return self.resume_failed(key, conn, Failed::Halfway);
+        }
         if link.conn != Some((conn, end)) || link.closed.is_some() {
             return;
         }
         match link.session.phase() {
-            Phase::Opening => self.attempt_failed(key, false),
-            _ => self.close(key, Reason::Broken),
+            Phase::Opening => self.attempt_failed(key, Failed::Halfway),
+            _ => self.lose_connection(key),
         }
     }
 
@@ -39,14 +44,17 @@ impl World {
         self.forget_way(key);
         self.collect_dropped(key);
         self.hang_up(key);
-        let mut keeps_owner_side = matches!(reason, Reason::Broken | Reason::Expired);
+        if let Some((log, _)) = self.links[&key].log {
+            self.close_log(key, log);
+        }
+        let mut keeps_owner_side = matches!(reason, Reason::Broken | Reason::Expired | Reason::Replaced);
         if keeps_owner_side && self.config.bug == Some(Bug::OwnerFirst) {
             self.planted += 1;
             keeps_owner_side = false;
-        } else if !keeps_owner_side && let Some((conn, _)) = self.links[&key].conn {
-            self.conns[conn].parted = true;
+        } else if !keeps_owner_side && reason != Reason::Forgotten {
+            self.parted(key);
         }
-        let ended = self.with(key, |s| if keeps_owner_side { s.lapse() } else { s.end() });
+        let ended = self.with(key, |s| if keeps_owner_side && !s.is_idle() { s.lapse() } else { s.end() });
         match self.links[&key].session.phase() {
             Phase::Lapsed(until) => {
                 let time = self.nodes[node].clock.world(until);
@@ -60,7 +68,8 @@ impl World {
         self.reach(match reason {
             Reason::Unreachable => "an owner out of reach",
             Reason::Replaced => "another node at the address",
-            Reason::Broken => "a broken connection",
+            Reason::Broken => "a connection that is not made again",
+            Reason::Forgotten => "a session that is forgotten",
             Reason::Expired => "a lease that ends",
             Reason::Bye => "a Bye",
             Reason::Violation => "a refusal",
@@ -73,7 +82,13 @@ impl World {
 
     /// The other end sees the end of the stream, behind what is under way.
     pub fn hang_up(&mut self, key: SessionKey) {
-        let Some((conn, end)) = self.links.get(&key).and_then(|link| link.conn) else { return };
+        if let Some((conn, end)) = self.links.get(&key).and_then(|link| link.conn) {
+            self.hang_up_on(conn, end);
+        }
+    }
+
+    /// The same for a connection that is not, or no longer, that of a link.
+    pub fn hang_up_on(&mut self, conn: usize, end: usize) {
         let delay = if self.config.scripted { 1000 } else { 50 + self.rng.below(self.max_delay) };
         let pipe = &mut self.conns[conn].pipes[end];
         if !pipe.cut {
@@ -112,8 +127,10 @@ impl World {
                 self.planted += 1;
                 continue;
             }
-            let text = format!("{reason:?}, begun: {}", call.begun);
-            self.outcome(&call.caller, Outcome::Failed(text), Vec::new());
+            let text = format!("{reason:?}");
+            self.check_lost_call(call.caller.call, call.begun);
+            let outcome = if call.begun { Outcome::Unknown(text) } else { Outcome::Failed(text) };
+            self.outcome(&call.caller, outcome, Vec::new());
         }
         let definite = matches!(reason, Reason::Unreachable | Reason::Replaced | Reason::Stopped);
         imports.sort_by_key(|import| import.object.to_bytes());

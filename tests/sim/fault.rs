@@ -1,5 +1,7 @@
 //! What goes wrong: connections, nodes, time.
 
+use std::time::Duration;
+
 use rmi_core::internal::gc::SessionKey;
 
 use crate::node::Reason;
@@ -23,15 +25,113 @@ impl World {
                 self.crashes += 1;
                 self.shut_down(node);
             }
-            _ => {
-                let open = |conn: &usize| self.conns[*conn].pipes.iter().any(|pipe| !pipe.cut);
-                let conns: Vec<usize> = (0..self.conns.len()).filter(open).collect();
-                if let Some(conn) = conns.get(self.rng.index(conns.len())).copied() {
-                    let notices = [self.notice(), self.notice()];
-                    self.cut(conn, notices);
-                }
+            (2 | 3, Some(node)) => {
+                let most = self.lease.as_micros() as u64 * 3 / 2;
+                let pause = if self.rng.chance(50) { most } else { most / 10 };
+                let pause = self.rng.below(pause);
+                self.stop(node, pause);
+            }
+            (4, Some(_)) if self.config.nodes > 1 => {
+                let slot = self.rng.index(self.config.nodes);
+                let other = (slot + 1 + self.rng.index(self.config.nodes - 1)) % self.config.nodes;
+                let time = self.rng.below(self.lease.as_micros() as u64 * 3 / 2);
+                self.wall(slot, other, time);
+            }
+            _ => self.cut_one(),
+        }
+    }
+
+    /// One connection breaks by chance.
+    fn cut_one(&mut self) {
+        let open = |conn: &usize| self.conns[*conn].pipes.iter().any(|pipe| !pipe.cut);
+        let conns: Vec<usize> = (0..self.conns.len()).filter(open).collect();
+        let Some(conn) = conns.get(self.rng.index(conns.len())).copied() else { return };
+        let notices = if self.config.faults { [self.notice(), self.notice()] } else { self.notices() };
+        if self.rng.chance(20) {
+            // What is left of it arrives late, maybe after the session goes on elsewhere.
+            let late = self.now + self.rng.below(self.lease.as_micros() as u64 / 4);
+            self.conns[conn].pipes.iter_mut().for_each(|pipe| pipe.held_until = late);
+        }
+        self.cut(conn, notices);
+    }
+
+    /// A connection breaks, and after a while another.
+    pub fn break_one(&mut self) {
+        if self.actions > 0 {
+            self.cut_one();
+            let gap = self.rng.below(self.break_gap * 2);
+            self.at(self.now + gap, Event::Break);
+        }
+    }
+
+    /// A process is stopped for some time (SIGSTOP). Its clock goes on, and its system takes what arrives.
+    pub fn stop(&mut self, node: usize, time: u64) {
+        self.note(|| format!("n{node} is stopped for {time}"));
+        self.reach("a node that is stopped");
+        let until = self.now + time;
+        let stopped = self.stopped.entry(node).or_insert(0);
+        *stopped = until.max(*stopped);
+    }
+
+    pub fn is_stopped(&self, node: usize) -> bool {
+        self.stopped.get(&node).is_some_and(|until| self.now < *until)
+    }
+
+    /// Whether what is overdue at a node may be so because it was stopped.
+    pub fn was_stopped(&self, node: usize, late: Duration) -> bool {
+        self.stopped.get(&node).is_some_and(|until| self.now < until + late.as_micros() as u64)
+    }
+
+    /// What a stopped node would do waits. Returns until when.
+    pub fn sleeps(&self, event: &Event) -> Option<u64> {
+        let of = |link: &SessionKey| self.links.get(link).map(|link| link.node);
+        let node = match event {
+            Event::Deliver { conn, from } => Some(self.conns[*conn].ends[1 - *from].node),
+            Event::Broken { conn, end } => Some(self.conns[*conn].ends[*end].node),
+            Event::Write { link }
+            | Event::Dial { link }
+            | Event::Redial { link, .. }
+            | Event::ResumeOver { link, .. }
+            | Event::TakeOver { link }
+            | Event::HandshakeOver { link, .. } => of(link),
+            Event::Finish { running } => self.running.get(running).map(|running| running.node),
+            Event::WindUp { node, .. } => Some(*node),
+            Event::Act | Event::Break | Event::Restart { .. } => None,
+        };
+        self.stopped.get(&node?).copied().filter(|until| self.now < *until)
+    }
+
+    pub fn sleep(&mut self, event: Event, until: u64) {
+        if let Event::Write { link } = event
+            && let Some(link) = self.links.get_mut(&link)
+        {
+            if link.write_at != Some(self.now) {
+                return; // An earlier wake came in between.
+            }
+            link.write_at = Some(until);
+        }
+        self.at(until, event);
+    }
+
+    /// Two places do not reach each other for some time. Nobody is told.
+    pub fn wall(&mut self, slot: usize, other: usize, time: u64) {
+        self.note(|| format!("places {slot} and {other} do not reach each other for {time}"));
+        self.reach("a wall between two nodes");
+        self.walls.push((slot, other, self.now + time));
+        for conn in 0..self.conns.len() {
+            let ends = self.conns[conn].ends.map(|end| self.nodes[end.node].slot);
+            let open = self.conns[conn].pipes.iter().any(|pipe| !pipe.cut);
+            if open && (ends == [slot, other] || ends == [other, slot]) {
+                self.cut(conn, [None, None]);
             }
         }
+    }
+
+    pub fn is_walled(&self, slot: usize, other: usize) -> bool {
+        let between = |(a, b, until): &(usize, usize, u64)| {
+            self.now < *until && ((*a, *b) == (slot, other) || (*a, *b) == (other, slot))
+        };
+        self.walls.iter().any(between)
     }
 
     /// When an end notices a broken connection: at once, late, or by its lease alone.
@@ -44,11 +144,16 @@ impl World {
         }
     }
 
+    /// The same where nothing worse goes wrong: the dialer is told soon.
+    fn notices(&mut self) -> [Option<u64>; 2] {
+        let dialer = Some(self.rng.below(20_000));
+        [dialer, if self.rng.chance(20) { None } else { Some(self.rng.below(20_000)) }]
+    }
+
     /// Breaks a connection; its ends notice after these times. Some of what is under way still arrives.
     pub fn cut(&mut self, conn: usize, notices: [Option<u64>; 2]) {
         self.note(|| format!("connection {conn} breaks, noticed after {notices:?}"));
         for (end, notice) in notices.into_iter().enumerate() {
-            self.taint(self.conns[conn].ends[end].link);
             let left = match self.config.scripted {
                 true => 0,
                 false => self.rng.index(self.conns[conn].pipes[end].flying.len() + 1),
@@ -75,14 +180,23 @@ impl World {
         }
         self.bury(node);
         for key in links {
+            self.parted(key);
             let Some(link) = self.links.remove(&key) else { continue };
-            let Some((conn, end)) = link.conn else { continue };
+            if let Some((log, _)) = link.log {
+                self.close_log(key, log);
+            }
+        }
+        for conn in 0..self.conns.len() {
+            let ends = self.conns[conn].ends;
+            let Some(end) = ends.iter().position(|end| end.node == node) else { continue };
+            if self.conns[conn].pipes.iter().all(|pipe| pipe.cut) {
+                continue;
+            }
             // Whether the peers' systems are told.
             let notices = match end {
                 0 => [None, self.notice()],
                 _ => [self.notice(), None],
             };
-            self.conns[conn].parted = true;
             self.cut(conn, notices);
         }
     }

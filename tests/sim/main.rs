@@ -14,9 +14,11 @@ mod ends;
 mod fault;
 mod handles;
 mod invariant;
+mod log;
 mod net;
 mod node;
 mod reader;
+mod resume;
 mod rng;
 mod routing;
 mod run;
@@ -26,7 +28,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use run::{calm, holds, run, stormy};
+use run::{calm, holds, run, shaky, stormy};
 
 #[test]
 fn three_nodes() {
@@ -41,6 +43,16 @@ fn two_nodes() {
 #[test]
 fn four_nodes() {
     holds("four_nodes", &calm(4));
+}
+
+#[test]
+fn two_nodes_and_broken_connections() {
+    holds("two_nodes_and_broken_connections", &shaky(2));
+}
+
+#[test]
+fn three_nodes_and_broken_connections() {
+    holds("three_nodes_and_broken_connections", &shaky(3));
 }
 
 #[test]
@@ -90,7 +102,19 @@ fn the_seeds_reach_what_they_must() {
         "an entry that asks again",
         "an owner out of reach",
         "another node at the address",
-        "a broken connection",
+        "a connection that is lost",
+        "a session that goes on",
+        "a frame that is sent again",
+        "a connection that is fenced",
+        "a frame of an old connection",
+        "a Resume that is held up",
+        "a Resume that is refused",
+        "a Resumed that is lost",
+        "a silent connection",
+        "a session that is forgotten",
+        "a connection that is not made again",
+        "a node that is stopped",
+        "a wall between two nodes",
         "a lease that ends",
         "a Bye",
         "a full ring",

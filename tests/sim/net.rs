@@ -6,8 +6,6 @@ use bytes::Bytes;
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::wire::Frame;
 
-use crate::rng::hash;
-
 /// One side of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct End {
@@ -21,8 +19,10 @@ pub struct Conn {
     pub ends: [End; 2],
     /// What `ends[i]` sends.
     pub pipes: [Pipe; 2],
-    /// One of the ends ended both of its parts at once, and told the other, or tried to.
-    pub parted: bool,
+    /// The session that it carries; one that is to resume a session carries it from the answer on.
+    pub log: Option<usize>,
+    /// The ends that know that it is gone.
+    pub gone: [bool; 2],
 }
 
 #[derive(Debug, Default)]
@@ -31,12 +31,12 @@ pub struct Pipe {
     pub flying: VecDeque<Flying>,
     /// When the last of them arrives; streams do not overtake themselves.
     pub last_arrival: u64,
+    /// Nothing arrives before this time.
+    pub held_until: u64,
     /// What is sent from now on is lost.
     pub cut: bool,
-    /// Hashes of all numbered frames that were sent.
-    pub sent: Vec<u64>,
-    /// How many numbered frames have arrived.
-    pub delivered: usize,
+    /// The number of the last numbered frame that was sent here.
+    pub numbered: u64,
 }
 
 /// A frame under way.
@@ -52,23 +52,8 @@ pub struct Flying {
     pub due: bool,
 }
 
-impl Pipe {
-    /// A frame is written. Returns whether it is under way.
-    pub fn send(&mut self, bytes: Bytes, frame: Frame) -> bool {
-        let mut number = 0;
-        if frame.is_numbered() {
-            self.sent.push(hash(&bytes));
-            number = self.sent.len() as u64;
-        }
-        if !self.cut {
-            self.flying.push_back(Flying { bytes, frame, number, due: false });
-        }
-        !self.cut
-    }
-}
-
 impl Conn {
-    pub fn new(dialer: End, acceptor: End) -> Self {
-        Self { ends: [dialer, acceptor], pipes: Default::default(), parted: false }
+    pub fn new(dialer: End, acceptor: End, log: Option<usize>) -> Self {
+        Self { ends: [dialer, acceptor], pipes: Default::default(), log, gone: [false; 2] }
     }
 }

@@ -1,6 +1,6 @@
 //! A simulated node and its links: the state that `node/core.rs` and `node/link.rs` have in the real one.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use rmi_core::internal::session::{Assembly, Handshake, Head, Introduction, Local
 use rmi_core::internal::wire::Limits;
 use rmi_core::{NodeId, ObjectId};
 
+use crate::dial::Dialing;
 use crate::handles::{Caller, Notices, Object, Proxy, Sim};
+use crate::resume::Back;
 
 /// The address of a place where nodes run, one after the other.
 pub fn address(slot: usize) -> String {
@@ -92,6 +94,7 @@ pub enum Reason {
     Broken,
     Expired,
     Bye,
+    Forgotten,
     Violation,
     Stopped,
 }
@@ -106,14 +109,13 @@ pub struct Link {
     pub closed: Option<Reason>,
     /// The connection, and which of its ends this is.
     pub conn: Option<(usize, usize)>,
+    /// The session over all its connections, and which of its sides this is.
+    pub log: Option<(usize, usize)>,
+    pub back: Back,
     pub shake: Option<Handshake>,
     pub buffer: BytesMut,
     pub assembly: Assembly<(Head, Vec<Proxy>)>,
-    /// Where it is still to be dialed, and who is meant.
-    pub to_dial: VecDeque<String>,
-    pub expect: Option<NodeId>,
-    /// At all addresses tried so far another node answered.
-    pub replaced: bool,
+    pub dialing: Dialing,
     /// Handles that were dropped.
     pub dropped: Vec<ObjectId>,
     /// Calls that were given up.
@@ -136,6 +138,6 @@ impl Link {
 
     /// Listings and pins are still kept.
     pub fn keeps(&self) -> bool {
-        matches!(self.session.phase(), Phase::Open | Phase::Lapsed(_))
+        matches!(self.session.phase(), Phase::Open | Phase::Detached(_) | Phase::Lapsed(_))
     }
 }

@@ -18,6 +18,10 @@ impl World {
         let paused = self.paused.contains(&(sender.node, receiver.node));
         let bug = self.config.bug;
         let pipe = &mut self.conns[conn].pipes[from];
+        if self.now < pipe.held_until {
+            let time = pipe.held_until;
+            return self.at(time, Event::Deliver { conn, from });
+        }
         if paused {
             if let Some(flying) = pipe.flying.iter_mut().find(|flying| !flying.due) {
                 flying.due = true;
@@ -46,9 +50,13 @@ impl World {
         }
         let key = receiver.link;
         let Some(link) = self.links.get(&key) else { return };
-        if link.conn != Some((conn, 1 - from)) || link.closed.is_some() {
+        if link.back.attempt == Some(conn) && from == 1 {
+            return self.resume_answered(key, conn, flying.frame);
+        }
+        if !self.listens(key, conn, 1 - from) {
             return;
         }
+        let Some(link) = self.links.get(&key) else { return };
         if link.shake.is_some() {
             return self.shake_hands(key, flying.frame);
         }
@@ -56,10 +64,27 @@ impl World {
         self.receive(key, conn, from, flying);
     }
 
+    /// Whether a link reads a connection: it reads the latest of its connections alone.
+    fn listens(&mut self, key: SessionKey, conn: usize, end: usize) -> bool {
+        let Some(link) = self.links.get(&key).filter(|link| link.closed.is_none()) else { return false };
+        if link.conn == Some((conn, end)) {
+            return true;
+        }
+        let stale =
+            link.session.is_open() && self.conns[conn].log.is_some_and(|log| link.log == Some((log, end)));
+        if stale {
+            self.reach("a frame of an old connection");
+        }
+        let read = stale && self.config.bug == Some(Bug::NoFence);
+        self.planted += u32::from(read);
+        read
+    }
+
     /// Planted bugs that alter frames on their way.
     fn tamper(&mut self, flying: &mut Flying, conn: usize, from: usize) {
         let Frame::Clean { object, upto } = flying.frame else { return };
-        let owners = &self.conns[conn].pipes[1 - from];
+        let Some(log) = self.conns[conn].log else { return };
+        let owners = &self.logs[log].sides[1 - from];
         let fresh = match self.config.bug {
             Some(Bug::NoUpto) => owners.sent.len() as u64,
             Some(Bug::ReencodedClean) => owners.delivered as u64,
@@ -93,8 +118,10 @@ impl World {
             return self.violated(key, "a frame that cannot be decoded");
         };
         let now = self.local(node);
+        let expired = !self.is_usable(key);
         if let Some(link) = self.links.get_mut(&key) {
-            link.received = now;
+            // What comes after the end of the lease renews nothing.
+            link.received = if expired { link.received } else { now };
             if let Frame::Unpin { transfer } = frame {
                 link.unpinned.insert(transfer);
             }
@@ -103,7 +130,6 @@ impl World {
             return;
         };
         let make = self.maker(node, owner, addresses, Way::Link(key));
-        let expired = !self.is_usable(key);
         match self.with(key, |session| session.handle(now, frame, len, make)) {
             None => {}
             Some(Ok(_)) if expired => {
@@ -187,6 +213,7 @@ impl World {
                 self.with(key, |session| session.answer_dirty(object, alive));
             }
             SessionEvent::Settled { pay, gone } => self.settle(key, pay, gone),
+            SessionEvent::Tunnel { .. } => {}
             SessionEvent::Bye { .. } => self.close(key, Reason::Bye),
         }
     }
@@ -201,9 +228,9 @@ impl World {
 
     /// Says Bye, as far as it goes.
     pub fn part(&mut self, key: SessionKey, code: u8) {
-        let Some((conn, _)) = self.links.get(&key).and_then(|link| link.conn) else { return };
-        self.conns[conn].parted = true;
-        let local = self.local(self.links[&key].node);
+        let Some(node) = self.links.get(&key).map(|link| link.node) else { return };
+        self.parted(key);
+        let local = self.local(node);
         let last = self.with(key, |session| {
             session.bye(code, "bye".into());
             session.poll_output(local)

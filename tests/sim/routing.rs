@@ -70,7 +70,12 @@ impl World {
         if let Some(key) = self.nodes[node].to_slot.get(&slot).copied().filter(|key| self.is_usable(*key)) {
             return Some(key);
         }
-        let key = self.new_link(node, false, true);
+        // Now and then the two have a pipe, and nobody can dial again.
+        let pipe = !self.config.scripted && !self.config.breaks && self.rng.chance(5);
+        let key = self.new_link(node, pipe, !pipe);
+        if let Some(link) = self.links.get_mut(&key) {
+            link.dialing.pipe = pipe;
+        }
         self.nodes[node].to_slot.insert(slot, key);
         self.dial_later(key, None, [address.to_owned()], 0);
         Some(key)
@@ -153,7 +158,9 @@ impl World {
                     self.planted += 1;
                 }
                 let addresses = import.addresses.to_vec().into();
-                Some(OutReference::Held { owner: import.owner, id: import.object, interface, addresses, pin })
+                let relays = [].into();
+                let (owner, id) = (import.owner, import.object);
+                Some(OutReference::Held { owner, id, interface, addresses, relays, pin })
             }
         }
     }

@@ -9,7 +9,7 @@ use rmi_core::ObjectId;
 use rmi_core::id::MethodId;
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{FragmentError, Head, Message, OutReference, Outward, Phase, Verdict};
-use rmi_core::internal::wire::ReplyKind;
+use rmi_core::internal::wire::{Frame, ReplyKind};
 
 use crate::bug::Bug;
 use crate::handles::{Caller, Import, Object, Proxy, Way};
@@ -34,6 +34,10 @@ pub struct CallRecord {
     /// The session that it was given to, and its number there.
     pub sent: Option<(SessionKey, u64)>,
     pub executed: u32,
+    /// Its first frame was handed to a connection.
+    pub left: bool,
+    /// It is certain that it is not executed.
+    pub never: bool,
     /// What the answer was.
     pub answer: Option<(usize, Vec<ObjectId>)>,
     pub outcomes: u32,
@@ -76,7 +80,10 @@ pub enum Outcome {
     Answered,
     NoSuchObject,
     Refused,
+    /// It was not executed.
     Failed(String),
+    /// It may have been executed.
+    Unknown(String),
 }
 
 const OK: u8 = 0;
@@ -113,6 +120,8 @@ impl World {
             given: None,
             sent: None,
             executed: 0,
+            left: false,
+            never: false,
             answer: None,
             outcomes: 0,
             outcome: None,
@@ -266,6 +275,27 @@ impl World {
             }
         }
         drop(proxy);
+    }
+
+    /// A frame was handed to a connection for the first time.
+    pub fn left(&mut self, frame: &Frame) {
+        let number = match frame {
+            Frame::Call(call) => number_of(&call.chunk).map(|(number, _)| number),
+            Frame::Root { name, .. } => name.parse().ok(),
+            _ => None,
+        };
+        if let Some(record) = number.and_then(|number| self.calls.get_mut(&number)) {
+            record.left = true;
+        }
+    }
+
+    /// A session ended and says whether a call had begun: what had not is certainly never executed.
+    pub fn check_lost_call(&mut self, call: u64, begun: bool) {
+        let Some(record) = self.calls.get_mut(&call) else { return };
+        record.never |= !begun;
+        if !begun && (record.left || record.executed > 0) {
+            self.violate(Invariant::L4, || format!("call {call} had left, and is said not to have begun"));
+        }
     }
 
     // ---- served ----

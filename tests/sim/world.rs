@@ -12,8 +12,10 @@ use rmi_core::internal::wire::Limits;
 use rmi_core::{NodeId, ObjectId};
 
 use crate::bug::Bug;
+use crate::dial::Failed;
 use crate::handles::{Collected, Import, Object, Pinned, Proxy};
 use crate::invariant::{Invariant, Violation};
+use crate::log::Log;
 use crate::net::Conn;
 use crate::node::{Clock, Link, Node, address};
 use crate::rng::Rng;
@@ -25,6 +27,8 @@ pub struct Config {
     pub nodes: usize,
     /// Connections break, nodes crash, time is lost.
     pub faults: bool,
+    /// Connections break again and again.
+    pub breaks: bool,
     /// How many random actions.
     pub actions: u32,
     pub bug: Option<Bug>,
@@ -53,6 +57,14 @@ pub enum Event {
     Write { link: SessionKey },
     /// The next address of a link is dialed.
     Dial { link: SessionKey },
+    /// The next address of a detached session is dialed, unless there is another plan.
+    Redial { link: SessionKey, plan: u64 },
+    /// The time for an attempt to resume is over.
+    ResumeOver { link: SessionKey, conn: usize },
+    /// A new connection takes the place of the old one.
+    TakeOver { link: SessionKey },
+    /// A connection breaks.
+    Break,
     /// The time for a handshake is over.
     HandshakeOver { link: SessionKey, conn: usize },
     /// A servant is done.
@@ -83,6 +95,7 @@ pub struct World {
     pub slots: Vec<Option<usize>>,
     pub links: BTreeMap<SessionKey, Link>,
     pub conns: Vec<Conn>,
+    pub logs: Vec<Log>,
     pub objects: BTreeMap<[u8; 16], ObjectRecord>,
     pub collected: Collected,
     /// All import handles that may be alive.
@@ -95,11 +108,21 @@ pub struct World {
     /// The longest ordinary delay of a frame.
     pub max_delay: u64,
     pub max_gap: u64,
+    /// How long connections hold, on average.
+    pub break_gap: u64,
+    /// How long an attempt to resume may take.
+    pub attempt_limit: u64,
+    /// How long a detached session waits.
+    pub patience: Duration,
     pub lease: Duration,
     pub limits: Limits,
     pub crashes: u32,
     /// A script holds up what goes from one node to another.
     pub paused: BTreeSet<(usize, usize)>,
+    /// Until when a node is stopped.
+    pub stopped: BTreeMap<usize, u64>,
+    /// Which places do not reach each other, and until when.
+    pub walls: Vec<(usize, usize, u64)>,
     pub violation: Option<Violation>,
     /// What happened, if somebody wants to read it.
     pub trace: Option<Vec<String>>,
@@ -119,7 +142,7 @@ pub struct World {
 impl World {
     pub fn new(config: Config, seed: u64, traced: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let lease = Duration::from_millis([1000, 2000, 4000][rng.index(3)]);
+        let mut lease = Duration::from_millis([1000, 2000, 4000][rng.index(3)]);
         let faults = config.faults;
         let limits = Limits {
             frame: 1024,
@@ -131,8 +154,16 @@ impl World {
             objects: if rng.chance(10) { 5 } else { 1000 },
             partial: 6_000,
         };
-        let max_delay = [200, 3_000, 20_000, 60_000][rng.index(4)];
+        let mut max_delay = [200, 3_000, 20_000, 60_000][rng.index(4)];
         let max_gap = [1_000, 10_000, 60_000, if faults { 400_000 } else { 60_000 }][rng.index(4)];
+        let mut patience = lease / [4, 2, 1][rng.index(3)];
+        let mut attempt_limit = max_delay * 3 + rng.below(lease.as_micros() as u64 / 3);
+        if config.breaks {
+            (lease, patience) = (Duration::from_millis(6000), Duration::from_millis(3000));
+            (max_delay, attempt_limit) = (max_delay.min(20_000), 300_000);
+        }
+        // Below this nothing would ever come back in time.
+        let break_gap = [20_000, 60_000, 200_000, 1_000_000][rng.index(4)].max(max_delay * 4);
         let mut world = Self {
             actions: config.actions,
             config,
@@ -144,6 +175,7 @@ impl World {
             slots: Vec::new(),
             links: BTreeMap::new(),
             conns: Vec::new(),
+            logs: Vec::new(),
             objects: BTreeMap::new(),
             collected: Rc::default(),
             imports: RefCell::default(),
@@ -152,10 +184,15 @@ impl World {
             next: 0,
             max_delay,
             max_gap,
+            break_gap,
+            attempt_limit,
+            patience,
             lease,
             limits,
             crashes: 0,
             paused: BTreeSet::new(),
+            stopped: BTreeMap::new(),
+            walls: Vec::new(),
             violation: None,
             trace: traced.then(Vec::new),
             digest: 0,
@@ -167,6 +204,7 @@ impl World {
         };
         if world.config.scripted {
             (world.lease, world.max_delay) = (Duration::from_millis(2000), 0);
+            (world.patience, world.attempt_limit) = (Duration::from_millis(1000), 200_000);
             (world.limits.calls, world.limits.objects) = (64, 1000);
         }
         for slot in 0..world.config.nodes {
@@ -175,6 +213,9 @@ impl World {
         }
         if !world.config.scripted {
             world.at(0, Event::Act);
+            if world.config.breaks {
+                world.at(0, Event::Break);
+            }
         }
         world
     }
@@ -303,6 +344,10 @@ impl World {
         let Some(Reverse((time, _, event))) = self.events.pop() else { return false };
         self.now = time;
         self.steps += 1;
+        if let Some(until) = self.sleeps(&event) {
+            self.sleep(event, until);
+            return true;
+        }
         match event {
             Event::Act => self.act(),
             Event::Deliver { conn, from } => self.deliver(conn, from),
@@ -310,6 +355,10 @@ impl World {
             Event::Write { link } => self.write(link),
             Event::Dial { link } => self.dial(link),
             Event::HandshakeOver { link, conn } => self.handshake_over(link, conn),
+            Event::Redial { link, plan } => self.redial(link, plan),
+            Event::ResumeOver { link, conn } => self.resume_failed(link, conn, Failed::Silent),
+            Event::TakeOver { link } => self.take_over(link),
+            Event::Break => self.break_one(),
             Event::Finish { running } => self.finish_call(running),
             Event::WindUp { node, rounds } => self.wind_up(node, rounds),
             Event::Restart { slot } => self.restart(slot),

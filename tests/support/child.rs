@@ -106,6 +106,12 @@ impl Process {
         let pid = self.child.id().unwrap();
         let command = format!("kill -{name} {pid}");
         assert!(Command::new("sh").args(["-c", &command]).status().await.unwrap().success(), "{command}");
+        if name == "STOP" {
+            // It is on its way: what is sent meanwhile might still be read.
+            let stat = format!("/proc/{pid}/stat");
+            let stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+            super::eventually("it is stopped", stopped).await;
+        }
     }
 
     pub(crate) async fn kill(&mut self) {

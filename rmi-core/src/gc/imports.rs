@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::hash::{Hash, Hasher};
 
-use crate::gc::SessionKey;
+use crate::gc::{SessionKey, hash_by_id};
 use crate::id::ObjectId;
 
 /// An Unpin that is owed to the introducer of a reference, until the owner has confirmed it.
@@ -19,12 +20,12 @@ pub struct Debt {
 ///
 /// An entry counts its handles rather than asking the weak ones: a handle that is being dropped, and whose notice
 /// is still on its way, must count until the notice is there.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imports<W> {
     entries: HashMap<ObjectId, Entry<W>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry<W> {
     confirmed: bool,
     handles: u32,
@@ -34,7 +35,7 @@ struct Entry<W> {
     rare: Option<Box<Rare<W>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Rare<W> {
     owed: Vec<Debt>,
     /// Older handles of the entry: replaced while they were being dropped, or moved here from an ended session.
@@ -248,6 +249,21 @@ impl<W> Imports<W> {
         self.entries.get(&object).map(|entry| entry.confirmed)
     }
 
+    /// What is owed for an entry.
+    #[doc(hidden)]
+    pub fn owed(&self, object: ObjectId) -> &[Debt] {
+        self.entries.get(&object).and_then(|entry| entry.rare.as_ref()).map_or(&[], |rare| &rare.owed)
+    }
+
+    /// Every handle that an entry remembers, alive or not.
+    #[doc(hidden)]
+    pub fn handles(&self) -> impl Iterator<Item = &W> {
+        self.entries.values().flat_map(|entry| {
+            let others = entry.rare.iter().flat_map(|rare| &rare.others);
+            others.chain([&entry.weak])
+        })
+    }
+
     /// The session is over for this side as a holder.
     pub fn end(&mut self) -> Vec<LostImport<W>> {
         let lost = std::mem::take(&mut self.entries).into_iter();
@@ -256,6 +272,21 @@ impl<W> Imports<W> {
             LostImport { object, handles, owed }
         })
         .collect()
+    }
+}
+
+impl<W: Hash> Hash for Imports<W> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_by_id(&self.entries, state);
+    }
+}
+
+impl<W: Hash> Hash for Entry<W> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.confirmed, self.handles, &self.weak).hash(state);
+        if let Some(rare) = &self.rare {
+            (&rare.owed, &rare.others).hash(state);
+        }
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
 
+use crate::gc::hash_by_id;
 use crate::id::ObjectId;
 
 /// `listed[object]` of one session, with a handle `O` that keeps the object alive.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<O> {
     listed: HashMap<ObjectId, Listed<O>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Listed<O> {
     /// The last frame that carried a reference to the peer; 0 if only the peer's Dirty listed it.
     frame: u64,
@@ -82,6 +84,12 @@ impl<O> Listing<O> {
     /// The objects listed, in no order.
     pub fn objects(&self) -> impl Iterator<Item = ObjectId> + '_ {
         self.listed.keys().copied()
+    }
+}
+
+impl<O: Hash> Hash for Listing<O> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_by_id(&self.listed, state);
     }
 }
 

@@ -11,6 +11,11 @@
 //! Invariants: a listing is never lowered; at most one Dirty per import entry is under way and the entry is
 //! unconfirmed as long; a debt is paid once, and only when confirmed, Gone, or nobody holds the entry.
 
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+
+use crate::id::ObjectId;
+
 mod imports;
 mod listing;
 mod pins;
@@ -21,3 +26,10 @@ pub use pins::Pins;
 
 /// Which session of a node, within that node. Never reused.
 pub type SessionKey = u64;
+
+/// Hashes what a map holds, whatever its order.
+fn hash_by_id<V: Hash, H: Hasher>(map: &HashMap<ObjectId, V>, state: &mut H) {
+    let mut entries: Vec<_> = map.iter().map(|(id, value)| (id.to_bytes(), value)).collect();
+    entries.sort_unstable_by_key(|(id, _)| *id);
+    entries.hash(state);
+}

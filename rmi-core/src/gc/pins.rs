@@ -1,9 +1,10 @@
 //! The introducer's side of a session: references to objects of others that were passed on to the peer.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 /// The pins of one session, by transfer number; each keeps an import handle `I` alive.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pins<I> {
     next: u64,
     pinned: HashMap<u64, I>,
@@ -52,5 +53,13 @@ impl<I> Pins<I> {
     /// The session is over for this side as an owner.
     pub fn end(&mut self) -> Vec<I> {
         std::mem::take(&mut self.pinned).into_values().collect()
+    }
+}
+
+impl<I: Hash> Hash for Pins<I> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut pinned: Vec<_> = self.pinned.iter().collect();
+        pinned.sort_unstable_by_key(|(transfer, _)| **transfer);
+        (self.next, pinned).hash(state);
     }
 }

@@ -44,7 +44,15 @@ impl Background {
             };
         }
         let link = core.link_at(&address)?;
-        let found = ask_root(&link, name).await.map_err(|error| match error {
+        let is_new = link.peer().is_none();
+        let mut answer = ask_root(&link, name).await;
+        // Whoever listens there was asked for, not the node that did when the session began. Asking twice harms nobody.
+        if !is_new
+            && matches!(answer, Err(RemoteError::Unreachable { .. } | RemoteError::OutcomeUnknown { .. }))
+        {
+            answer = ask_root(&core.link_at(&address)?, name).await;
+        }
+        let found = answer.map_err(|error| match error {
             RemoteError::NotBound { name, at } => {
                 RemoteError::NotBound { name, at: format!("{address} ({at})") }
             }

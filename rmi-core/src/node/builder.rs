@@ -24,7 +24,9 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     pub(crate) limits: Limits,
     pub(crate) max_sessions: usize,
+    pub(crate) max_unsent: u64,
     pub(crate) dial_policy: DialPolicy,
+    pub(crate) relay: bool,
     pub(crate) call_timeout: Option<Duration>,
 }
 
@@ -49,7 +51,9 @@ impl Builder {
                 drain_timeout: Duration::from_secs(5),
                 limits: Limits::default(),
                 max_sessions: 1024,
+                max_unsent: 256 * 1024 * 1024,
                 dial_policy: DialPolicy::default(),
+                relay: true,
                 call_timeout: None,
             },
         }
@@ -79,8 +83,11 @@ impl Builder {
         self
     }
 
-    /// How long a call may wait for a connection to be made, 10 s by default, at most the lease. Where it is certain that
-    /// nobody answers, calls fail at once; those of `#[idempotent]` methods that have no limit are tried again for so long.
+    /// How long a connection may take to be made, or to come back after it broke: 10 s by default, at most the lease. A session whose connection broke
+    /// waits for so long; calls under way and references do not notice if it comes back. Then its calls fail, with
+    /// [`RemoteError::OutcomeUnknown`](crate::RemoteError::OutcomeUnknown) where they had left, and its references are asked for in a new session.
+    ///
+    /// Where it is certain that nobody answers, or that another node does, calls fail at once; those of `#[idempotent]` methods that have no limit are tried again for so long.
     pub fn reconnect_window(mut self, window: Duration) -> Self {
         self.settings.reconnect_window = window;
         self
@@ -102,6 +109,14 @@ impl Builder {
     /// What this node accepts from each peer: sizes of frames and messages, calls at a time, and so on.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// How many bytes of calls, and as many of answers, may wait to be sent to one peer that is slow or away, 256 MiB by default. One
+    /// message may always wait. Beyond it calls fail with [`RemoteError::Overloaded`](crate::RemoteError::Overloaded); calls of
+    /// the peer are refused by the same error when its answers take half of it.
+    pub fn max_unsent(mut self, bytes: u64) -> Self {
+        self.settings.max_unsent = bytes;
         self
     }
 
@@ -134,6 +149,17 @@ impl Builder {
     /// ```
     pub fn dial_policy(mut self, policy: impl Fn(&DialRequest<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.settings.dial_policy = DialPolicy::of_user(policy);
+        self
+    }
+
+    /// Whether this node relays for others, which it does by default: who gets a reference from this node whose owner it cannot dial (no listener, behind
+    /// NAT) reaches the owner through this node's own session with it. This node does not look into what it relays.
+    ///
+    /// It costs the traffic of those calls twice, and up to 1.2 MiB of memory a tunnel; a peer has at most 256 tunnels at a time.
+    /// Without it such references fail with [`RemoteError::Unreachable`](crate::RemoteError::Unreachable) at those who get them. This node itself still
+    /// reaches others through nodes that relay.
+    pub fn relay(mut self, relay: bool) -> Self {
+        self.settings.relay = relay;
         self
     }
 
@@ -173,6 +199,9 @@ impl Builder {
                 false => self.advertise,
             };
             addresses.given.truncate(16);
+            if core.settings.relay {
+                core.relays.start(core.id, &addresses.given);
+            }
         }
         for listener in listeners {
             core.spawn(listen::accept(core.clone(), listener));
@@ -209,7 +238,8 @@ fn check(settings: &Settings) -> Result<(), StartError> {
 }
 
 fn parse(address: &str) -> Result<Address, StartError> {
-    address.parse().map_err(|reason| StartError::BadAddress { address: address.to_owned(), reason })
+    Address::of_program(address)
+        .map_err(|reason| StartError::BadAddress { address: address.to_owned(), reason })
 }
 
 async fn bind(address: &str) -> Result<Listener, StartError> {

@@ -13,17 +13,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::RemoteError;
 use crate::gc::{Debt, SessionKey};
-use crate::id::{InterfaceName, NodeId, ObjectId};
-use crate::invoke::{AnyProxy, Target};
+use crate::id::{NodeId, ObjectId};
+use crate::invoke::AnyProxy;
 use crate::node::builder::Settings;
 use crate::node::exports::Exports;
-use crate::node::import::{Import, Way};
 use crate::node::introducer::{DialSlot, Named, all_dials};
 use crate::node::link::{Link, Origin, Reason, Stage};
-use crate::node::live::Live;
 use crate::node::reached::Reached;
+use crate::node::relay::Relays;
 use crate::node::stats::Served;
-use crate::session::{Introduction, Locality, OutReference, Phase};
+use crate::session::{Introduction, Locality, Phase};
 use crate::transport::Address;
 
 pub(crate) struct Core {
@@ -51,6 +50,7 @@ pub(crate) struct Core {
     /// Everything must end.
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) served: Mutex<Served>,
+    pub(crate) relays: Relays,
 }
 
 /// The sessions of a node, and the ways that they are.
@@ -111,6 +111,7 @@ impl Core {
             leaving: OnceLock::new(),
             stop: watch::Sender::new(false),
             served: Mutex::default(),
+            relays: Relays::default(),
         })
     }
 
@@ -176,14 +177,22 @@ impl Core {
     /// The session in which `object` was received from its owner, if there is one. Whoever dialed, and whoever the other end
     /// really is: it knows the object already.
     pub(crate) fn link_holding(&self, owner: NodeId, object: ObjectId) -> Option<Arc<Link>> {
-        let links = self.links.lock().by_peer.get(&owner).cloned()?;
-        links.into_iter().find(|link| link.is_usable() && link.look(|session| session.holds(object)))
+        self.links_with(owner)
+            .into_iter()
+            .find(|link| link.is_usable() && link.look(|session| session.holds(object)))
     }
 
-    /// The session with `owner` for references that third nodes gave; dials if there is none.
+    /// The open sessions with whoever says it is `peer`, oldest first.
+    pub(crate) fn links_with(&self, peer: NodeId) -> Vec<Arc<Link>> {
+        self.links.lock().by_peer.get(&peer).cloned().unwrap_or_default()
+    }
+
+    /// The session with `owner` for references that third nodes gave; dials if there is none, for the sake of `object`, or for none to
+    /// reach others through it.
     pub(crate) fn link_to(
         self: &Arc<Self>,
         owner: NodeId,
+        object: Option<ObjectId>,
         addresses: &Named,
         cause: Cause,
     ) -> Result<Arc<Link>, RemoteError> {
@@ -216,7 +225,7 @@ impl Core {
             return Err(RemoteError::Overloaded { node: self.id, what });
         };
         let target = format!("node {owner} at {}", addresses.list.join(", "));
-        let link = Link::new(self, target, Origin::DialedOwner(addresses.clone()));
+        let link = Link::new(self, target, Origin::DialedOwner(addresses.clone(), object));
         links.all.insert(link.key, link.clone());
         links.opening.extend(slot.map(|slot| (link.key, slot)));
         let replaced = links.to_node.insert(owner, link.clone());
@@ -338,50 +347,6 @@ impl Core {
                 link.amend(|session| session.unpin(debt.transfer));
             }
         }
-    }
-
-    // ---- references ----
-
-    /// References of a message that leaves this node.
-    pub(crate) fn outward(&self, references: Vec<AnyProxy>) -> Result<Vec<OutReference<Live>>, String> {
-        references.into_iter().map(|proxy| self.outward_one(proxy)).collect()
-    }
-
-    fn outward_one(&self, proxy: AnyProxy) -> Result<OutReference<Live>, String> {
-        let AnyProxy { target, interface, .. } = proxy;
-        match target {
-            Target::Own(object) => Ok(self.own(object, interface)),
-            Target::Remote(remote) => {
-                let remote = remote.present().unwrap_or(remote);
-                let (owner, id) = (remote.owner(), remote.object());
-                if owner == self.id {
-                    // Another node of this process holds it, or somebody sent home what is gone.
-                    return Ok(match self.exports.find(id) {
-                        Some(object) => self.own(object, interface),
-                        None => OutReference::Dead { id, interface },
-                    });
-                }
-                let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
-                let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
-                let addresses = import.addresses.list.clone();
-                Ok(OutReference::Held { owner, id, interface, addresses, pin: import })
-            }
-        }
-    }
-
-    fn own(&self, object: Arc<crate::invoke::Object>, interface: InterfaceName) -> OutReference<Live> {
-        let id = self.exports.export(&object);
-        OutReference::Own { id, interface, object }
-    }
-
-    /// An own object that came home.
-    pub(crate) fn home(self: &Arc<Self>, id: ObjectId, interface: InterfaceName) -> AnyProxy {
-        let target = match self.exports.find(id) {
-            Some(object) => Target::Own(object),
-            // Its holder's session ended, and it did not know yet. Calls on it fail as those on any dead reference.
-            None => Target::Remote(Import::new(self, self.id, id, Named::none(), Way::Gone)),
-        };
-        AnyProxy::new(target, interface)
     }
 }
 

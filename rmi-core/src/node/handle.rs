@@ -69,12 +69,17 @@ impl Drop for EndLinks {
 /// Says Bye, waits for the peers to hang up, ends all links and all tasks.
 async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
     let (code, text) = core.leaving.get_or_init(|| (code, text)).clone();
-    for link in core.all_links() {
-        link.with(|session| session.bye(code, text.clone()));
-    }
     let until = clock::now() + patience;
-    while clock::now() < until && core.all_links().iter().any(|link| link.look(|session| session.is_open())) {
-        tokio::time::sleep(LOOK).await;
+    // First in the sessions that others of this node carry: nothing follows the Bye of those.
+    for relayed in [true, false] {
+        let mut links = core.all_links();
+        links.retain(|link| link.tunnels.is_relayed() == relayed);
+        for link in &links {
+            link.with(|session| session.bye(code, text.clone()));
+        }
+        while clock::now() < until && links.iter().any(|link| link.look(|session| session.is_open())) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
     core.stop.send_replace(true);
     for link in core.all_links() {
@@ -212,7 +217,8 @@ fn is_drained(link: &Arc<Link>) -> bool {
 }
 
 pub(crate) fn parse(address: &str) -> Result<Address, RemoteError> {
-    address.parse().map_err(|reason| RemoteError::BadAddress { address: address.to_owned(), reason })
+    Address::of_program(address)
+        .map_err(|reason| RemoteError::BadAddress { address: address.to_owned(), reason })
 }
 
 impl fmt::Debug for Node {

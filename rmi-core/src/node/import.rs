@@ -86,7 +86,7 @@ impl Import {
         cause: Cause,
     ) -> Result<Arc<Link>, (RemoteError, Vec<Debt>)> {
         loop {
-            let link = match self.core.link_to(self.owner, &self.addresses, cause) {
+            let link = match self.core.link_to(self.owner, Some(self.object), &self.addresses, cause) {
                 Ok(link) => link,
                 Err(error) => return Err((error, debts)),
             };

@@ -18,6 +18,7 @@ use crate::node::introducer::Named;
 use crate::node::live::{Caller, Live};
 use crate::node::resume::Handover;
 use crate::node::running::Running;
+use crate::node::tunnel::Tunnels;
 use crate::session::{Failure, Session};
 
 pub(crate) struct Link {
@@ -43,6 +44,7 @@ pub(crate) struct Link {
     pub(crate) stage: watch::Sender<Stage>,
     /// Calls of this peer that have a task.
     pub(crate) running: Running,
+    pub(crate) tunnels: Tunnels,
 }
 
 /// What is told to the session by whoever works on it next.
@@ -56,8 +58,8 @@ struct Dropped {
 /// for the references that arrived on it.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// Dialed for the sake of an object's owner, at these addresses.
-    DialedOwner(Named),
+    /// Dialed as an owner, at these addresses: for the sake of an object, or to reach others through it.
+    DialedOwner(Named, Option<ObjectId>),
     /// Dialed because a person or program named the address.
     DialedAddress,
     /// The peer dialed.
@@ -119,6 +121,7 @@ impl Link {
         let eager = matches!(origin, Origin::DialedAddress);
         let mut session = Session::new(key, core.id, core.settings.limits, core.locality, eager);
         session.set_patience(core.settings.reconnect_window);
+        session.set_max_unsent(core.settings.max_unsent);
         Arc::new(Self {
             key,
             core: core.clone(),
@@ -133,6 +136,7 @@ impl Link {
             peer: OnceLock::new(),
             stage: watch::Sender::new(Stage::Opening),
             running: Running::default(),
+            tunnels: Tunnels::default(),
         })
     }
 
@@ -185,13 +189,13 @@ impl Link {
     }
 
     pub(crate) fn is_dialed(&self) -> bool {
-        matches!(self.origin, Origin::DialedOwner(_) | Origin::DialedAddress)
+        matches!(self.origin, Origin::DialedOwner(..) | Origin::DialedAddress)
     }
 
     /// Whether it was made to dial an owner at just these addresses.
     pub(crate) fn dials(&self, addresses: &Named) -> bool {
         let policy = &self.core.settings.dial_policy;
-        matches!(&self.origin, Origin::DialedOwner(dialed) if policy.is_same(dialed, addresses))
+        matches!(&self.origin, Origin::DialedOwner(dialed, _) if policy.is_same(dialed, addresses))
     }
 
     pub(crate) fn is_inbound(&self) -> bool {
@@ -205,6 +209,11 @@ impl Link {
 
     pub(crate) fn set_peer(&self, node: NodeId, addresses: Named) {
         let _ = self.peer.set((node, addresses));
+    }
+
+    /// Whether the peer says of itself that it accepts connections from here.
+    pub(crate) fn peer_can_be_dialed(&self) -> bool {
+        self.peer.get().is_some_and(|(_, named)| !named.list.is_empty())
     }
 
     /// Named that the peer named.
@@ -294,11 +303,14 @@ impl Link {
         self.handed.notify_one();
     }
 
+    pub(crate) fn take_handover(&self) -> Option<Handover> {
+        self.handover.lock().take()
+    }
+
     /// Waits for the peer to come back.
     pub(crate) async fn taken_over(&self) -> Handover {
         loop {
-            let taken = self.handover.lock().take();
-            match taken {
+            match self.take_handover() {
                 Some(handover) => return handover,
                 None => self.handed.notified().await,
             }

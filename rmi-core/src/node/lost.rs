@@ -35,7 +35,10 @@ impl Link {
         }
         tracing::debug!(node = %self.core.id, peer = %self.target, %reason, "session closed");
         self.core.forget_way(self);
+        self.end_tunnels(&reason);
         self.collect_dropped();
+        let handover = self.take_handover();
+        drop(handover);
         let keeps_owner_side = matches!(reason, Reason::Broken(_) | Reason::Expired | Reason::Replaced(_))
             && !self.core.is_stopped();
         // Nothing to keep for a peer that holds nothing: those that come and vanish would fill the node's sessions.
@@ -165,7 +168,7 @@ impl Core {
             }
             *way = Way::Lost(ended.error.clone());
             // Another introducer may have named better addresses than those that were tried for all.
-            let tried = !matches!(link.origin, Origin::DialedOwner(_)) || link.dials(&import.addresses);
+            let tried = !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.addresses);
             let definite = match ended.certainty {
                 Certainty::Certain => true,
                 Certainty::There => tried,
@@ -221,7 +224,9 @@ impl Core {
     ) -> Arc<Import> {
         let mut holding = self.link_holding(owner, object);
         let error = loop {
-            let found = holding.take().map_or_else(|| self.link_to(owner, &addresses, Cause::Introduced), Ok);
+            let found = holding
+                .take()
+                .map_or_else(|| self.link_to(owner, Some(object), &addresses, Cause::Introduced), Ok);
             let link = match found {
                 Ok(link) => link,
                 Err(error) => break error,

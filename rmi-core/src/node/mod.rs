@@ -2,7 +2,7 @@
 //!
 //! What it is for: [`Node`] is what users hold; `core` is the node itself; a `link` is a session with its lock and its tasks;
 //! `driver` keeps a link going over as many connections as it takes: `handshake`, `pump`, `resume`; `dispatch` carries out what a session's events ask for; `import` is an object of
-//! another node as proxies hold it. May use: everything below.
+//! another node as proxies hold it; `relay` leads streams through nodes between, `tunnel` is one end of such a stream. May use: everything below.
 //!
 //! Invariants:
 //! * One lock a session, never held across an await, and no user code runs under it: what is to be dropped is
@@ -31,13 +31,16 @@ mod link;
 mod listen;
 mod live;
 mod lost;
+mod outward;
 mod peer;
 mod policy;
 mod pump;
 mod reached;
+mod relay;
 mod resume;
 mod running;
 mod stats;
+mod tunnel;
 
 #[doc(hidden)]
 pub use background::Background;

@@ -18,7 +18,8 @@ const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Reads and writes until the connection is of no more use. When this returns, nothing reads it any more.
 pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut dispatch::Inbox) -> Reason {
-    let Connection { mut reader, mut writer, buffer } = connection;
+    let Connection { mut reader, mut writer, buffer, relayed } = connection;
+    link.tunnels.set_relayed(relayed);
     let reason = {
         let reading = read(link, &mut reader, buffer, inbox);
         let writing = write(link, &mut writer);

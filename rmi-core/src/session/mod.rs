@@ -18,6 +18,7 @@
 //! * Peer input is either handled or a [`SessionError`]; nothing of it panics or reaches another session.
 
 mod assembly;
+mod bounds;
 mod calls;
 mod cancel;
 mod collection;
@@ -29,11 +30,13 @@ mod locality;
 mod look;
 mod message;
 mod outgoing;
+mod output;
 mod queue;
 mod resume;
 mod sequence;
 mod state;
 mod time;
+mod tunnels;
 
 pub use assembly::{Assembly, FragmentError};
 pub use calls::LostCall;
@@ -44,3 +47,4 @@ pub use message::{Failure, Message, OutReference, Output, Outward, Unsent};
 pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;
+pub use tunnels::{NoTunnel, TUNNEL_WINDOW, Tunneled};

@@ -3,44 +3,28 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::id::{InterfaceName, NodeId};
-use crate::session::message::{Failure, Message, OutReference, Output, Outward, Unsent};
+use crate::session::message::{Failure, Message, OutReference, Outward, Unsent};
 use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
 use crate::wire::{
-    Call, Frame, INTERFACE_MAX, Limits, Owner, Reply, ReplyKind, Table, TableNode, TableReference, Target,
+    Call, Frame, Limits, NODE_ADDRESSES_MAX, Owner, Reply, ReplyKind, Table, TableNode, TableReference,
+    Target,
 };
-
-/// How many calls may wait for room before further ones are refused.
-const MAX_QUEUED_CALLS: usize = 65_536;
 
 /// How many waiting calls are looked at for one that may begin before those ahead of it.
 const MAX_LOOK_AHEAD: usize = 64;
-
-/// How many times the ring's limit answers and other frames that never wait may take, before the peer, which must be
-/// making them without ever acknowledging, is given up.
-const MAX_RINGS: u64 = 16;
 
 /// Below so many waiting calls nobody looks for those that were given up.
 const MIN_SWEEP: usize = 64;
 
 /// How many bytes of frames are prepared for one write, so that what comes later does not wait behind more.
-const BATCH: usize = 256 * 1024;
+pub(super) const BATCH: usize = 256 * 1024;
 
 impl<H: Handles> Session<H> {
-    /// What the peer accepts; the defaults until it says so.
-    fn peer_limits(&self) -> Limits {
-        let mut limits = self.peer.as_ref().map(|peer| peer.limits).unwrap_or_default();
-        // Whatever it accepts, a frame is not so large that others wait long behind it.
-        limits.frame = limits.frame.min(BATCH as u32);
-        // Nor does this side keep more for it than it would let a peer keep for itself.
-        limits.ring = limits.ring.min(self.limits.ring);
-        limits
-    }
-
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
     /// Returns its number, for [`cancel`](Self::cancel); gives both back if the session is over.
     pub fn call(&mut self, now: Time, caller: H::Caller, message: Message<H>) -> Result<u64, Unsent<H>> {
@@ -52,13 +36,15 @@ impl<H: Handles> Session<H> {
             self.sweep();
         }
         let call = self.calls.add(caller);
-        if self.outgoing.calls.len() < MAX_QUEUED_CALLS {
-            self.outgoing.calls.push_back((call, message));
-            self.pump();
-        } else {
-            message.discard(&mut self.garbage);
-            let failure = Failure::Overloaded("too many calls are waiting to be sent to this peer");
-            self.failures.extend(self.calls.remove(call).map(|caller| (caller, failure)));
+        match self.may_wait(&message) {
+            Ok(()) => {
+                self.outgoing.calls.push(call, message);
+                self.pump();
+            }
+            Err(failure) => {
+                message.discard(&mut self.garbage);
+                self.failures.extend(self.calls.remove(call).map(|caller| (caller, failure)));
+            }
         }
         Ok(call)
     }
@@ -71,41 +57,8 @@ impl<H: Handles> Session<H> {
             message.discard(&mut self.garbage);
             return;
         }
-        self.outgoing.replies.push_back(message);
+        self.outgoing.replies.push(call, message);
         self.pump();
-    }
-
-    /// Why the answer cannot be sent, if it cannot: then another one must be.
-    pub fn check_reply(&self, payload: &Bytes, references: &[OutReference<H>]) -> Result<(), Failure> {
-        self.check(payload.len(), references)
-    }
-
-    fn check(&self, size: usize, references: &[OutReference<H>]) -> Result<(), Failure> {
-        let limits = self.peer_limits();
-        let too_large = |what, size: u64, limit| Err(Failure::TooLarge { what, size, limit });
-        if size as u64 > limits.message {
-            return too_large("a message", size as u64, limits.message);
-        }
-        if references.len() > limits.references as usize {
-            return too_large("references in one message", references.len() as u64, limits.references.into());
-        }
-        if references.is_empty() {
-            return Ok(());
-        }
-        let is_new = |r: &&OutReference<H>| matches!(r, OutReference::Own { id, .. } if self.listing.frame(*id).is_none());
-        let own = references.iter().filter(is_new).count();
-        if self.listing.len() + own > self.limits.objects as usize {
-            return Err(Failure::Overloaded("this peer holds too many objects of this node"));
-        }
-        let table = self.table(references);
-        if let Some(name) = table.interfaces.iter().find(|name| name.len() > INTERFACE_MAX) {
-            return too_large("an interface's name", name.len() as u64, INTERFACE_MAX as u64);
-        }
-        let table = table.encoded_len() as u64;
-        if table > limits.table.into() {
-            return too_large("a reference table", table, limits.table.into());
-        }
-        Ok(())
     }
 
     /// Whether [`poll_output`](Self::poll_output) would return something, whatever the time.
@@ -115,25 +68,7 @@ impl<H: Handles> Session<H> {
         self.ring.waiting() > 0
             || self.received.is_due(ring)
             || !self.pongs.is_empty()
-            || (room && !self.outgoing.under_way.is_empty())
-    }
-
-    /// Numbers a frame that never waits and that the peer provoked.
-    pub(super) fn push_provoked(&mut self, frame: &Frame) {
-        let before = self.ring.waiting();
-        self.ring.push(frame);
-        self.provoked += self.ring.waiting().saturating_sub(before) as u64;
-    }
-
-    /// The peer acknowledged something: of what it provoked, no more is left than of all.
-    pub(super) fn provoked_acknowledged(&mut self) {
-        self.provoked = self.provoked.min(self.ring.unacknowledged() as u64);
-    }
-
-    /// Whether the peer lets more pile up here than any honest one would. What this side drops or asks for by itself does
-    /// not count.
-    pub(super) fn is_flooded(&self) -> bool {
-        self.provoked > self.peer_limits().ring.saturating_mul(MAX_RINGS)
+            || (room && (!self.outgoing.under_way.is_empty() || self.tunnels.has_output()))
     }
 
     /// Lets messages begin while there is room.
@@ -145,15 +80,12 @@ impl<H: Handles> Session<H> {
         }
         let limits = self.peer_limits();
         // Answers have as much room again, so that two sides full of calls get on (3.5).
-        while let Some(reply) = self.outgoing.replies.front() {
+        while let Some(size) = self.outgoing.replies.next_size() {
             let full = self.ring.unacknowledged() as u64 >= limits.ring.saturating_mul(2);
-            if full
-                || self.ring.waiting() >= BATCH
-                || !self.outgoing.has_partial_room(reply.payload.len(), &limits)
-            {
+            if full || self.ring.waiting() >= BATCH || !self.outgoing.has_partial_room(size, &limits) {
                 break;
             }
-            if let Some(reply) = self.outgoing.replies.pop_front() {
+            if let Some((_, reply)) = self.outgoing.replies.remove(0) {
                 self.begin(None, reply);
             }
         }
@@ -172,9 +104,9 @@ impl<H: Handles> Session<H> {
     /// Takes back calls that nobody waits for any more.
     fn sweep(&mut self) {
         let Self { outgoing, calls, garbage, .. } = self;
-        for (call, message) in std::mem::take(&mut outgoing.calls) {
+        for (call, message) in outgoing.calls.take() {
             if calls.caller(call).is_some_and(H::is_waiting) {
-                outgoing.calls.push_back((call, message));
+                outgoing.calls.push(call, message);
             } else {
                 message.discard(garbage);
                 garbage.callers.extend(calls.remove(call));
@@ -189,7 +121,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// Refuses the calls that wait, if none could leave for as long as this side is willing to wait.
-    fn give_up_stalled(&mut self, now: Time) {
+    pub(super) fn give_up_stalled(&mut self, now: Time) {
         if self.outgoing.calls.is_empty() || self.phase != Phase::Open {
             self.stalled = None;
             return;
@@ -199,7 +131,7 @@ impl<H: Handles> Session<H> {
             return;
         }
         self.stalled = None;
-        for (call, message) in std::mem::take(&mut self.outgoing.calls) {
+        for (call, message) in self.outgoing.calls.take() {
             message.discard(&mut self.garbage);
             if let Some(caller) = self.calls.remove(call) {
                 self.failures.push((caller, Failure::Stalled));
@@ -295,7 +227,7 @@ impl<H: Handles> Session<H> {
 
     /// The table of a message that is about to be numbered: transfer numbers as [`begin`](Self::begin) will
     /// give them.
-    fn table(&self, references: &[OutReference<H>]) -> Table {
+    pub(super) fn table(&self, references: &[OutReference<H>]) -> Table {
         let mut table = Table::default();
         let peer = self.peer.as_ref();
         let mut transfer = self.pins.next_transfer();
@@ -304,13 +236,13 @@ impl<H: Handles> Session<H> {
                 OutReference::Own { id, interface, .. } | OutReference::Dead { id, interface } => {
                     (Owner::Sender, id, interface, 0)
                 }
-                OutReference::Held { owner, id, interface, addresses, .. } => {
+                OutReference::Held { owner, id, interface, addresses, relays, .. } => {
                     let number = transfer;
                     transfer += 1;
                     let owner = if peer.is_some_and(|peer| peer.node == *owner) {
                         Owner::Receiver
                     } else {
-                        Owner::Node(self.table_node(&mut table, *owner, addresses))
+                        Owner::Node(self.table_node(&mut table, *owner, (addresses, relays)))
                     };
                     (owner, id, interface, number)
                 }
@@ -321,69 +253,25 @@ impl<H: Handles> Session<H> {
         table
     }
 
-    fn table_node(&self, table: &mut Table, node: NodeId, addresses: &[String]) -> u32 {
+    fn table_node(
+        &self,
+        table: &mut Table,
+        node: NodeId,
+        (addresses, relays): (&[String], &[String]),
+    ) -> u32 {
         let known = table.nodes.iter().position(|known| known.node == node);
         let index = known.unwrap_or_else(|| {
             let there = self.peer.as_ref().map(|peer| peer.locality);
             let may_give = |a: &&String| there.is_some_and(|there| self.here.may_give(a, &there));
-            let addresses = addresses.iter().filter(may_give).take(8).cloned().collect();
+            let relays: Vec<_> = relays.iter().filter(may_give).collect();
+            // Those go last, and find room for two all the same.
+            let room = NODE_ADDRESSES_MAX - relays.len().min(2);
+            let known = addresses.iter().filter(may_give).take(room);
+            let addresses = known.chain(relays).take(NODE_ADDRESSES_MAX).cloned().collect();
             table.nodes.push(TableNode { node, addresses });
             table.nodes.len() - 1
         });
         index as u32
-    }
-
-    /// What is to be written now; `None` if there is nothing.
-    pub fn poll_output(&mut self, now: Time) -> Option<Output> {
-        self.now = self.now.max(now);
-        match self.phase {
-            Phase::Open => {}
-            Phase::Opening if self.eager => {}
-            _ => return None,
-        }
-        self.pump();
-        self.give_up_stalled(now);
-        self.fragments();
-        let output = Output { control: self.control(now), frames: self.ring.take(now) };
-        let bytes = output.control.len() + output.frames.len();
-        self.counters.bytes_sent += bytes as u64;
-        (bytes > 0).then_some(output)
-    }
-
-    /// One more frame of each message under way, in turn, while there is room.
-    fn fragments(&mut self) {
-        let limits = self.peer_limits();
-        while self.ring.waiting() < BATCH && (self.ring.unacknowledged() as u64) < limits.ring {
-            let Some(mut message) = self.outgoing.under_way.pop_front() else { return };
-            let chunk = message.rest.split_to(message.rest.len().min(limits.frame as usize));
-            let number = self.ring.push(&Frame::More { first: message.first, chunk });
-            if let Part::Call(call, _) = message.part {
-                self.calls.leaves(call, number);
-            }
-            if message.rest.is_empty() {
-                self.pump();
-            } else {
-                self.outgoing.under_way.push_back(message);
-            }
-        }
-    }
-
-    fn control(&mut self, now: Time) -> Bytes {
-        let ring = self.peer_limits().ring;
-        let mut control = BytesMut::new();
-        for stamp in self.pongs.drain(..) {
-            Frame::Pong { stamp }.encode(&mut control);
-        }
-        if let Some(frame) = self.received.acknowledge(now, ring) {
-            Frame::Ack { frame }.encode(&mut control);
-        }
-        if let Some(lease) = &mut self.lease
-            && now >= lease.next_ping()
-        {
-            lease.pinged(now);
-            Frame::Ping { stamp: now.0 }.encode(&mut control);
-        }
-        control.freeze()
     }
 }
 

@@ -11,11 +11,67 @@ use crate::wire::Limits;
 
 #[derive(Debug)]
 pub(super) struct Outgoing<H: Handles> {
-    pub(super) replies: VecDeque<Message<H>>,
-    pub(super) calls: VecDeque<(u64, Message<H>)>,
+    /// By the call they answer, as they were given.
+    pub(super) replies: Waiting<H>,
+    /// By number, ascending.
+    pub(super) calls: Waiting<H>,
     pub(super) under_way: VecDeque<UnderWay>,
     /// At how many waiting calls those are taken back that nobody waits for.
     pub(super) sweep_at: usize,
+}
+
+/// Messages that wait for room.
+#[derive(Debug)]
+pub(super) struct Waiting<H: Handles> {
+    messages: VecDeque<(u64, Message<H>)>,
+    /// Of their payloads.
+    bytes: u64,
+}
+
+impl<H: Handles> Default for Waiting<H> {
+    fn default() -> Self {
+        Self { messages: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<H: Handles> Waiting<H> {
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(u64, Message<H>)> {
+        self.messages.iter()
+    }
+
+    /// The size of the first one.
+    pub(super) fn next_size(&self) -> Option<usize> {
+        self.messages.front().map(|(_, message)| message.payload.len())
+    }
+
+    pub(super) fn push(&mut self, call: u64, message: Message<H>) {
+        self.bytes += message.payload.len() as u64;
+        self.messages.push_back((call, message));
+    }
+
+    pub(super) fn remove(&mut self, at: usize) -> Option<(u64, Message<H>)> {
+        let removed = self.messages.remove(at)?;
+        self.bytes -= removed.1.payload.len() as u64;
+        Some(removed)
+    }
+
+    pub(super) fn take(&mut self) -> VecDeque<(u64, Message<H>)> {
+        self.bytes = 0;
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Whether one more of `size` bytes may wait where `limit` bytes may. One may always.
+    pub(super) fn has_room(&self, size: usize, limit: u64) -> bool {
+        self.is_empty() || self.bytes.saturating_add(size as u64) <= limit
+    }
 }
 
 /// A message whose first frame has left.
@@ -45,7 +101,12 @@ impl Part {
 
 impl<H: Handles> Default for Outgoing<H> {
     fn default() -> Self {
-        Self { replies: VecDeque::new(), calls: VecDeque::new(), under_way: VecDeque::new(), sweep_at: 0 }
+        Self {
+            replies: Waiting::default(),
+            calls: Waiting::default(),
+            under_way: VecDeque::new(),
+            sweep_at: 0,
+        }
     }
 }
 
@@ -55,8 +116,7 @@ impl<H: Handles> Outgoing<H> {
     }
 
     pub(super) fn end(&mut self, garbage: &mut Garbage<H>) {
-        let calls = self.calls.drain(..).map(|(_, message)| message);
-        for message in self.replies.drain(..).chain(calls) {
+        for (_, message) in self.replies.take().into_iter().chain(self.calls.take()) {
             message.discard(garbage);
         }
         self.under_way.clear();
@@ -65,7 +125,7 @@ impl<H: Handles> Outgoing<H> {
     /// Takes a call back that has not begun.
     pub(super) fn withdraw(&mut self, call: u64) -> Option<Message<H>> {
         // They are numbered as they are queued.
-        let at = self.calls.binary_search_by_key(&call, |(number, _)| *number).ok()?;
+        let at = self.calls.messages.binary_search_by_key(&call, |(number, _)| *number).ok()?;
         self.calls.remove(at).map(|(_, message)| message)
     }
 

@@ -122,12 +122,16 @@ impl<H: Handles> Session<H> {
             return Err(SessionError::Expired);
         }
         if let Ticket::Issued { token, previous, .. } = &mut self.ticket {
-            // If this answer is lost, the dialer comes with the same token again.
-            *previous = Some(resume.token.clone());
-            *token = next.clone();
+            // If this answer is lost, the dialer comes with the same token again. It gets the same answer then: it may have received
+            // the first one all the same, if this Resume was under way for long.
+            if previous.as_ref() != Some(&resume.token) {
+                *previous = Some(std::mem::replace(token, next));
+            }
         }
+        let Ticket::Issued { token, .. } = &self.ticket else { return Err(SessionError::Expired) };
+        let token = token.clone();
         self.go_on(now, resume.received)?;
-        Ok(Frame::Resumed(Resumed { received: self.received.frames(), token: next }))
+        Ok(Frame::Resumed(Resumed { received: self.received.frames(), token }))
     }
 
     fn may_go_on(&self, now: Time) -> bool {

@@ -70,9 +70,9 @@ impl Ring {
 
     /// What is to be written now. It stays in the ring until it is acknowledged.
     pub(super) fn take(&mut self, now: Time) -> Bytes {
-        if let Some(batch) = self.batches.get_mut(self.sent) {
-            // As it was: a frame that has a number never changes.
-            batch.sent = now;
+        if let Some(batch) = self.batches.get(self.sent) {
+            // As it was: a frame that has a number never changes. Nor does the time at which it left first: the Resume that asks
+            // for it may have been held up while the peer received it, and its Ack must not prove that the peer lived later.
             self.sent += 1;
             self.again -= batch.bytes.len();
             return batch.bytes.clone();
@@ -180,3 +180,6 @@ impl Received {
         Some(self.frames)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use crate::session::queue::Outgoing;
 use crate::session::resume::Ticket;
 use crate::session::sequence::{Received, Ring};
 use crate::session::time::Time;
+use crate::session::tunnels::Tunnels;
 use crate::wire::Limits;
 
 /// What a session keeps and never looks into.
@@ -140,6 +141,7 @@ pub struct Session<H: Handles> {
     pub(super) listing: Listing<H::Object>,
     pub(super) pins: Pins<H::Pin>,
     pub(super) imports: Imports<H::Weak>,
+    pub(super) tunnels: Tunnels,
     /// The highest transfer number the peer has used.
     pub(super) last_transfer: u64,
     /// Stamps of Pings to be answered.
@@ -154,6 +156,8 @@ pub struct Session<H: Handles> {
     pub(super) stalled: Option<Time>,
     /// How long they may, and how long a broken connection may take to come back.
     pub(super) patience: Duration,
+    /// How many bytes of calls, and of answers, may wait to be sent.
+    pub(super) max_unsent: u64,
     /// What it takes to resume.
     pub(super) ticket: Ticket,
     /// When the last Resume of this side left.
@@ -186,6 +190,7 @@ impl<H: Handles> Session<H> {
             listing: Listing::default(),
             pins: Pins::default(),
             imports: Imports::default(),
+            tunnels: Tunnels::default(),
             last_transfer: 0,
             pongs: Vec::new(),
             failures: Vec::new(),
@@ -194,6 +199,7 @@ impl<H: Handles> Session<H> {
             scheduled: None,
             stalled: None,
             patience: Duration::from_secs(10),
+            max_unsent: 256 * 1024 * 1024,
             ticket: Ticket::None,
             resuming: Time(0),
             provoked: 0,

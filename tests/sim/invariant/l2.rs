@@ -16,7 +16,8 @@ pub fn check(world: &mut World) {
     }
     let late = |(key, link): (&SessionKey, &crate::node::Link)| {
         let end = link.received + link.lease + CHECK;
-        (link.keeps() && world.local(link.node) > end).then_some((*key, link.node))
+        let late = world.local(link.node) > end && !world.was_stopped(link.node, CHECK);
+        (link.keeps() && late).then_some((*key, link.node))
     };
     if let Some((key, node)) = world.links.iter().find_map(late) {
         world.violate(Invariant::L2, || {
@@ -34,5 +35,10 @@ mod planted {
     #[test]
     fn listings_without_a_lease_are_caught() {
         catches(stormy(3), Bug::NoLease, Invariant::L2);
+    }
+
+    #[test]
+    fn a_session_that_is_resumed_after_its_lease_is_caught() {
+        catches(stormy(3), Bug::ResumeAfterExpiry, Invariant::L2);
     }
 }

@@ -18,7 +18,7 @@ pub fn check(world: &World) -> Option<String> {
 mod planted {
     use crate::bug::Bug;
     use crate::invariant::Invariant;
-    use crate::run::{calm, catches, stormy};
+    use crate::run::{calm, catches, shaky, stormy};
 
     #[test]
     fn a_cancelled_call_without_an_answer_is_caught() {
@@ -28,5 +28,10 @@ mod planted {
     #[test]
     fn calls_that_are_forgotten_with_their_session_are_caught() {
         catches(stormy(3), Bug::ForgetCalls, Invariant::L4);
+    }
+
+    #[test]
+    fn calls_that_are_failed_at_detach_are_caught() {
+        catches(shaky(3), Bug::FailCallsAtDetach, Invariant::L4);
     }
 }

@@ -88,7 +88,9 @@ impl World {
         let expired: Vec<SessionKey> = self
             .links
             .iter()
-            .filter(|(_, link)| link.session.is_open() && !link.is_usable(self.local(link.node)))
+            .filter(|(_, link)| {
+                link.closed.is_none() && link.keeps() && !link.is_usable(self.local(link.node))
+            })
             .map(|(key, _)| *key)
             .collect();
         for key in expired {
@@ -100,12 +102,15 @@ impl World {
     pub fn taint(&mut self, key: SessionKey) {
         let mut keys = vec![key];
         let mut objects: Vec<ObjectId> = Vec::new();
-        if let Some((conn, end)) = self.links.get(&key).and_then(|link| link.conn) {
-            keys.push(self.conns[conn].ends[1 - end].link);
-            for pipe in &self.conns[conn].pipes {
-                for flying in &pipe.flying {
-                    objects.extend(table(&flying.frame).iter().flat_map(|t| &t.references).map(|r| r.object));
-                }
+        if let Some((at, _)) = self.links.get(&key).and_then(|link| link.log) {
+            let log = &self.logs[at];
+            let of_it = |key: &SessionKey| {
+                self.links.get(key).and_then(|link| link.log).is_some_and(|(log, _)| log == at)
+            };
+            keys = log.links.into_iter().filter(of_it).collect();
+            let frames = log.sides.iter().flat_map(|side| &side.under_way);
+            for (_, frame) in frames {
+                objects.extend(table(frame).iter().flat_map(|t| &t.references).map(|r| r.object));
             }
         }
         for import in self.live_imports() {

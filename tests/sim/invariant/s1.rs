@@ -23,6 +23,7 @@ impl Invariant {
         };
         record.executed += 1;
         let (executed, meant, given) = (record.executed, record.object, record.given);
+        let never = record.never;
         let waits = record.caller.upgrade().is_some_and(|caller| caller.waiting.get());
         let whole = is_whole(number, bytes, record.size);
         let same = record.arguments.iter().copied().eq(arguments.iter().map(Proxy::object));
@@ -38,6 +39,9 @@ impl Invariant {
                 world.violate(Self::S1, || format!("call {number} finds {id} collected"));
             }
             _ => {}
+        }
+        if never {
+            world.violate(Self::L4, || format!("call {number} is executed, and had certainly not begun"));
         }
         if executed > 1 || !whole || !same {
             world.violate(Self::S4, || {

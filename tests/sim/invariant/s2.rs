@@ -33,13 +33,15 @@ fn entries(world: &World) -> Option<String> {
         if link.session.is_confirmed(object) != Some(true) || !world.nodes[world.record(object).owner].alive {
             continue;
         }
-        let Some((conn, end)) = link.conn.filter(|(conn, _)| !world.conns[*conn].parted) else { continue };
-        let owners = world.links.get(&world.conns[conn].ends[1 - end].link);
+        if world.log_of(key).is_none_or(|log| log.parted) {
+            continue;
+        }
+        let owners = world.peer_of(key).and_then(|peer| world.links.get(&peer));
         let Some(listed) = owners.and_then(|link| link.session.listed_at(object)) else {
             return Some(format!("{object} is confirmed for n{node} in link {key}, and not listed"));
         };
         let cleaned = |frame: &Frame| matches!(frame, Frame::Clean { object: o, upto } if *o == object && *upto >= listed);
-        if world.conns[conn].pipes[end].flying.iter().any(|flying| cleaned(&flying.frame)) {
+        if world.under_way(key, true).any(cleaned) {
             return Some(format!("{object} is confirmed for n{node} in link {key}, and being cleaned"));
         }
     }
@@ -47,9 +49,9 @@ fn entries(world: &World) -> Option<String> {
 }
 
 fn in_flight(world: &World) -> Option<String> {
-    let pipes = world.conns.iter().filter(|conn| !conn.parted).flat_map(|conn| &conn.pipes);
-    for flying in pipes.flat_map(|pipe| &pipe.flying) {
-        for reference in table(&flying.frame).iter().flat_map(|table| &table.references) {
+    let sides = world.logs.iter().filter(|log| !log.parted && !log.over).flat_map(|log| &log.sides);
+    for (_, frame) in sides.flat_map(|side| &side.under_way) {
+        for reference in table(frame).iter().flat_map(|table| &table.references) {
             if world.is_collected(reference.object) && world.is_strict(reference.object) {
                 return Some(format!("{} is collected, and under way in a frame", reference.object));
             }
@@ -62,7 +64,7 @@ fn in_flight(world: &World) -> Option<String> {
 mod planted {
     use crate::bug::Bug;
     use crate::invariant::Invariant;
-    use crate::run::{calm, catches, stormy};
+    use crate::run::{calm, catches, shaky, stormy};
 
     #[test]
     fn rule_3_left_out_is_caught() {
@@ -97,5 +99,15 @@ mod planted {
     #[test]
     fn an_owner_that_gives_up_first_is_caught() {
         catches(stormy(3), Bug::OwnerFirst, Invariant::S2);
+    }
+
+    #[test]
+    fn a_clean_encoded_anew_at_replay_is_caught() {
+        catches(shaky(3), Bug::CleanReencodedAtReplay, Invariant::S2);
+    }
+
+    #[test]
+    fn an_owner_that_gives_up_listings_at_detach_is_caught() {
+        catches(shaky(3), Bug::OwnerForgetsAtDetach, Invariant::S2);
     }
 }

@@ -68,25 +68,25 @@ fn is_entry(world: &World, import: &Import) -> bool {
 /// Listed at the owner, and no Clean under way that ends it.
 fn is_listed(world: &World, import: &Import) -> bool {
     let Way::Link(key) = import.way.get() else { return false };
-    let Some((conn, end)) = world.links.get(&key).and_then(|link| link.conn) else { return false };
-    let owners = world.links.get(&world.conns[conn].ends[1 - end].link);
+    let owners = world.peer_of(key).and_then(|peer| world.links.get(&peer));
     let Some(listed) = owners.and_then(|link| link.session.listed_at(import.object)) else { return false };
     let ends = |frame: &Frame| matches!(frame, Frame::Clean { object, upto } if *object == import.object && *upto >= listed);
-    !world.conns[conn].pipes[end].flying.iter().any(|flying| ends(&flying.frame))
+    !world.under_way(key, true).any(ends)
 }
 
 /// All pins for which no Unpin is under way, by session and transfer.
 fn pins(world: &World) -> BTreeMap<(SessionKey, u64), Cover> {
     let mut pins = BTreeMap::new();
     for (key, link) in &world.links {
-        let Some((conn, end)) = link.conn else { continue };
-        let peer = world.conns[conn].ends[1 - end];
-        let back = &world.conns[conn].pipes[1 - end].flying;
+        let Some(to) = link.peer.as_ref().and_then(|(id, _)| world.nodes.iter().position(|n| n.id == *id))
+        else {
+            continue;
+        };
         for (transfer, pin) in link.session.pins() {
             let Some(import) = pin.0.import.upgrade() else { continue };
             let ends = |frame: &Frame| matches!(frame, Frame::Unpin { transfer: t } if *t == transfer);
-            if !back.iter().any(|flying| ends(&flying.frame)) {
-                let cover = Cover { import: Rc::as_ptr(&import), node: peer.node, object: import.object };
+            if !world.under_way(*key, false).any(ends) {
+                let cover = Cover { import: Rc::as_ptr(&import), node: to, object: import.object };
                 pins.insert((*key, transfer), cover);
             }
         }
@@ -99,27 +99,23 @@ fn in_flight(
     pins: &BTreeMap<(SessionKey, u64), Cover>,
     good: &BTreeSet<*const Import>,
 ) -> Option<String> {
-    for conn in &world.conns {
-        for (end, pipe) in conn.pipes.iter().enumerate() {
-            let sender = conn.ends[end];
-            for flying in &pipe.flying {
-                for reference in table(&flying.frame).iter().flat_map(|table| &table.references) {
+    for log in world.logs.iter().filter(|log| !log.over) {
+        for (sender, side) in log.links.iter().zip(&log.sides) {
+            for (number, frame) in &side.under_way {
+                for reference in table(frame).iter().flat_map(|table| &table.references) {
                     let object = reference.object;
                     if !world.is_strict(object) {
                         continue;
                     }
                     let safe = if is_owners(reference) {
-                        let listed = world.links.get(&sender.link).and_then(|l| l.session.listed_at(object));
-                        listed.is_some_and(|listed| listed >= flying.number)
+                        let listed = world.links.get(sender).and_then(|l| l.session.listed_at(object));
+                        listed.is_some_and(|listed| listed >= *number)
                     } else {
-                        let pin = pins.get(&(sender.link, reference.transfer));
+                        let pin = pins.get(&(*sender, reference.transfer));
                         pin.is_some_and(|cover| good.contains(&cover.import))
                     };
                     if !safe {
-                        return Some(format!(
-                            "{object}, from n{} in frame {}, is not kept",
-                            sender.node, flying.number
-                        ));
+                        return Some(format!("{object}, from link {sender} in frame {number}, is not kept"));
                     }
                 }
             }

@@ -21,8 +21,11 @@ impl World {
         let Some(link) = self.links.get(&key) else { return };
         let node = link.node;
         let pins: BTreeSet<u64> = link.session.pins().map(|(transfer, _)| transfer).collect();
-        let parted = link.conn.is_some_and(|(conn, _)| self.conns[conn].parted);
-        let over = parted || self.local(node) >= link.received + link.lease || !self.nodes[node].alive;
+        let parted = self.log_of(key).is_some_and(|log| log.parted);
+        // Who forgot the session has given up as a holder.
+        let forgotten = link.closed == Some(crate::node::Reason::Forgotten);
+        let over =
+            parted || forgotten || self.local(node) >= link.received + link.lease || !self.nodes[node].alive;
         let gone = link.pins.difference(&pins).find(|transfer| !link.unpinned.contains(transfer)).copied();
         let hollow = link.session.pins().find(|(_, pin)| pin.0.import.strong_count() == 0).map(|(t, _)| t);
         if let Some(transfer) = gone.filter(|_| !over).or(hollow) {

@@ -48,8 +48,8 @@ fn gone_after_the_proxy_was_dropped() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let (c_at_a, root) = (world.root(A, C), world.root(C, B));
-    world.cut_between(C, B);
     world.nodes[B].listens = false;
+    world.part_for(C, B, 1_100);
     world.give(&c_at_a, &[held]);
     world.run_for(50);
     drop(c_at_a);
@@ -109,14 +109,15 @@ fn a_dial_that_fails_in_mid_hand_off() {
 }
 
 #[test]
-fn the_receivers_session_with_the_owner_breaks_in_mid_hand_off() {
+fn the_receivers_session_with_the_owner_is_lost_in_mid_hand_off() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let (c_at_a, root) = (world.root(A, C), world.root(C, B));
     world.pause(C, B);
     world.give(&c_at_a, &[held]);
     world.run_for(20);
-    world.cut_between(C, B);
+    world.part_for(C, B, 1_100);
+    assert_eq!((world.sessions(C, B), world.pins_of(A), world.is_collected(id)), (0, 1, false));
     world.run_for(100);
     assert_eq!((world.pins_of(A), world.is_collected(id)), (1, false), "asked again, not answered");
     world.resume(C, B);
@@ -144,12 +145,13 @@ fn nothing_revives_an_expired_session() {
 }
 
 #[test]
-fn a_broken_connection_keeps_what_its_holder_asks_for_again() {
+fn a_session_that_is_lost_keeps_what_its_holder_asks_for_again() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
-    world.cut_between(A, B);
-    world.run_for(1_000);
+    world.part_for(A, B, 1_100);
+    assert_eq!(world.sessions(A, B), 0, "it did not come back in time");
     assert!(!world.is_collected(id), "the owner waits for the lease");
+    world.run_for(200);
     assert_eq!(world.try_call(&held), Some(Outcome::Answered));
     world.run_for(LONG);
     assert!(!world.is_collected(id), "listed in the new session");

@@ -128,6 +128,14 @@ impl World {
         self.run_for(5);
     }
 
+    /// Two nodes do not reach each other for some time.
+    fn part_for(&mut self, node: usize, other: usize, millis: u64) {
+        let slots = (self.nodes[node].slot, self.nodes[other].slot);
+        self.walls.push((slots.0, slots.1, self.now + millis * 1000));
+        self.cut_between(node, other);
+        self.run_for(millis - 5);
+    }
+
     /// Nothing is held any more, everything goes, and no invariant was broken.
     fn finish_well<T>(mut self, held: T) {
         drop(held);

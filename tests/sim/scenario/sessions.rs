@@ -4,6 +4,7 @@ use super::{A, B, answer, import, keep, script};
 use crate::handles::Proxy;
 use crate::node::address;
 use crate::serve::{Behaviour, Outcome};
+use crate::world::World;
 
 #[test]
 fn crossed_dials_make_two_entries() {
@@ -33,29 +34,61 @@ fn crossed_dials_make_two_entries() {
     world.finish_well((b_at_a, a_at_b));
 }
 
-#[test]
-fn a_ring_that_is_full_when_the_connection_breaks() {
-    let mut world = script();
-    let (held, id) = world.object_of_b(A);
+/// More calls of A than fit into the ring, and what they carry. Nothing of them arrives.
+fn fill_the_ring(world: &mut World, held: &Proxy) -> (Vec<u64>, Proxy) {
     world.pause(A, B);
     let own = world.create(A);
-    let mut calls = Vec::new();
-    for _ in 0..12 {
-        let silent = Some(Behaviour { size: 9, ..Behaviour::default() });
-        calls.push(world.call(import(&held), std::slice::from_ref(&own), 20_000, silent));
-    }
+    let silent = || Some(Behaviour { size: 9, ..Behaviour::default() });
+    let calls =
+        (0..12).map(|_| world.call(import(held), std::slice::from_ref(&own), 20_000, silent())).collect();
     world.run_for(100);
     let waiting = world.links.values().filter(|link| link.node == A).any(|link| !link.session.is_flushed());
     assert!(waiting, "not all fit into the ring");
     world.cut_between(A, B);
+    (calls, own)
+}
+
+#[test]
+fn a_ring_that_is_full_while_the_session_is_detached() {
+    let mut world = script();
+    let (held, id) = world.object_of_b(A);
+    let (calls, own) = fill_the_ring(&mut world, &held);
     world.run_for(50);
-    assert!(calls.iter().all(|call| matches!(world.outcome_of(*call), Some(Outcome::Failed(_)))));
+    assert!(calls.iter().all(|call| world.outcome_of(*call).is_none()), "they wait");
+    world.resume(A, B);
+    world.run_for(2_000);
+    for call in &calls {
+        assert_eq!((world.outcome_of(*call), world.calls[call].executed), (Some(Outcome::Answered), 1));
+    }
+    let own_id = own.object();
+    drop((own, held));
+    world.run_for(50);
+    assert!(world.is_collected(own_id) && world.is_collected(id));
+    world.finish_well(());
+}
+
+#[test]
+fn a_ring_that_is_full_when_the_session_is_lost() {
+    let mut world = script();
+    let (held, id) = world.object_of_b(A);
+    let (calls, own) = fill_the_ring(&mut world, &held);
+    world.part_for(A, B, 1_100);
+    for call in &calls {
+        let record = &world.calls[call];
+        match record.outcome {
+            Some(Outcome::Unknown(_)) => assert!(record.left),
+            Some(Outcome::Failed(_)) => assert!(!record.left),
+            ref other => panic!("call {call}: {other:?}"),
+        }
+    }
     let own_id = own.object();
     drop(own);
+    world.resume(A, B);
     world.run_for(3_000);
     assert!(world.is_collected(own_id), "what waited is released at once, what was listed after the lease");
-    assert!(world.is_collected(id));
-    world.finish_well(held);
+    assert!(!world.is_collected(id), "asked for again");
+    drop(held);
+    world.finish_well(());
 }
 
 #[test]

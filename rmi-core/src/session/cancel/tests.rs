@@ -285,7 +285,7 @@ fn the_outcome_of_a_lost_call_is_unknown_only_if_all_of_it_may_have_left() {
     // Numbered, not handed to the connection.
     a.call(2, 600_000);
     let begun = |side: &mut Side| {
-        let mut lost: Vec<_> = side.session.detach().calls;
+        let mut lost: Vec<_> = side.session.lapse().calls;
         lost.sort_by_key(|call| call.caller);
         lost.into_iter().map(|call| (call.caller, call.begun)).collect::<Vec<_>>()
     };

@@ -1,0 +1,109 @@
+//! How much may leave, and how much may wait.
+
+use bytes::Bytes;
+
+use crate::session::message::{Failure, Message, OutReference};
+use crate::session::outgoing::BATCH;
+use crate::session::state::{Handles, Session};
+use crate::wire::{Frame, INTERFACE_MAX, Limits};
+
+/// How many calls may wait for room before further ones are refused.
+const MAX_QUEUED_CALLS: usize = 65_536;
+
+/// Answers of so many bytes may always wait: those that say that another one may not.
+const ALWAYS: usize = 4096;
+
+/// How many times the ring's limit answers and other frames that never wait may take, before the peer, which must be
+/// making them without ever acknowledging, is given up.
+const MAX_RINGS: u64 = 16;
+
+impl<H: Handles> Session<H> {
+    /// How many bytes of calls, and as many of answers, may wait to be sent; 256 MiB if nothing is said.
+    pub fn set_max_unsent(&mut self, bytes: u64) {
+        self.max_unsent = bytes;
+    }
+
+    /// What the peer accepts; the defaults until it says so.
+    pub(super) fn peer_limits(&self) -> Limits {
+        let mut limits = self.peer.as_ref().map(|peer| peer.limits).unwrap_or_default();
+        // Whatever it accepts, a frame is not so large that others wait long behind it.
+        limits.frame = limits.frame.min(BATCH as u32);
+        // Nor does this side keep more for it than it would let a peer keep for itself.
+        limits.ring = limits.ring.min(self.limits.ring);
+        limits
+    }
+
+    /// Whether one more call may wait.
+    pub(super) fn may_wait(&self, message: &Message<H>) -> Result<(), Failure> {
+        if self.outgoing.calls.len() >= MAX_QUEUED_CALLS {
+            return Err(Failure::Overloaded("too many calls are waiting to be sent to this peer"));
+        }
+        if !self.outgoing.calls.has_room(message.payload.len(), self.max_unsent) {
+            return Err(Failure::Overloaded(
+                "the calls that wait to be sent to this peer take too much memory",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the peer takes its answers, so that it makes sense to execute more of its calls.
+    pub(super) fn takes_answers(&self) -> bool {
+        self.outgoing.replies.has_room(0, self.max_unsent / 2)
+    }
+
+    /// Why the answer cannot be sent, if it cannot: then another one must be.
+    pub fn check_reply(&self, payload: &Bytes, references: &[OutReference<H>]) -> Result<(), Failure> {
+        if payload.len() > ALWAYS && !self.outgoing.replies.has_room(payload.len(), self.max_unsent) {
+            return Err(Failure::Overloaded(
+                "the answers that wait to be sent to this peer take too much memory",
+            ));
+        }
+        self.check(payload.len(), references)
+    }
+
+    pub(super) fn check(&self, size: usize, references: &[OutReference<H>]) -> Result<(), Failure> {
+        let limits = self.peer_limits();
+        let too_large = |what, size: u64, limit| Err(Failure::TooLarge { what, size, limit });
+        if size as u64 > limits.message {
+            return too_large("a message", size as u64, limits.message);
+        }
+        if references.len() > limits.references as usize {
+            return too_large("references in one message", references.len() as u64, limits.references.into());
+        }
+        if references.is_empty() {
+            return Ok(());
+        }
+        let is_new = |r: &&OutReference<H>| matches!(r, OutReference::Own { id, .. } if self.listing.frame(*id).is_none());
+        let own = references.iter().filter(is_new).count();
+        if self.listing.len() + own > self.limits.objects as usize {
+            return Err(Failure::Overloaded("this peer holds too many objects of this node"));
+        }
+        let table = self.table(references);
+        if let Some(name) = table.interfaces.iter().find(|name| name.len() > INTERFACE_MAX) {
+            return too_large("an interface's name", name.len() as u64, INTERFACE_MAX as u64);
+        }
+        let table = table.encoded_len() as u64;
+        if table > limits.table.into() {
+            return too_large("a reference table", table, limits.table.into());
+        }
+        Ok(())
+    }
+
+    /// Numbers a frame that never waits and that the peer provoked.
+    pub(super) fn push_provoked(&mut self, frame: &Frame) {
+        let before = self.ring.waiting();
+        self.ring.push(frame);
+        self.provoked += self.ring.waiting().saturating_sub(before) as u64;
+    }
+
+    /// The peer acknowledged something: of what it provoked, no more is left than of all.
+    pub(super) fn provoked_acknowledged(&mut self) {
+        self.provoked = self.provoked.min(self.ring.unacknowledged() as u64);
+    }
+
+    /// Whether the peer lets more pile up here than any honest one would. What this side drops or asks for by itself does
+    /// not count.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.provoked > self.peer_limits().ring.saturating_mul(MAX_RINGS)
+    }
+}
