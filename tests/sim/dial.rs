@@ -1,4 +1,4 @@
-//! From an address to an open session. It mirrors `node/dial.rs` and `node/handshake.rs`.
+//! From an address to an open session. It mirrors `node/connection/dial.rs` and `node/connection/handshake.rs`.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! Drives sessions as `node/driver.rs` and `node/link.rs` do: work under the lock, and the writer.
+//! Drives sessions as `node/connection/driver.rs` and `node/link.rs` do: work under the lock, and the writer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How sessions outlive their connections. It mirrors `node/resume.rs`: the side that dialed dials again, the other waits.
+//! How sessions outlive their connections. It mirrors `node/connection/resume.rs`: the side that dialed dials again, the other waits.
 
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{Phase, SessionError, Ticket, Timeout};

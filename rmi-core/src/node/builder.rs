@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::error::StartError;
+use crate::node::connection::listen;
+use crate::node::connection::policy::{DialPolicy, DialRequest};
 use crate::node::core::Core;
 use crate::node::handle::Node;
-use crate::node::listen;
-use crate::node::policy::{DialPolicy, DialRequest};
 use crate::session::{Locality, MIN_LEASE_MS};
 use crate::transport::{Address, Listener};
 use crate::wire::Limits;

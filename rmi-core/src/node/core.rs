@@ -16,10 +16,10 @@ use crate::gc::{Debt, SessionKey};
 use crate::id::{NodeId, ObjectId};
 use crate::invoke::AnyProxy;
 use crate::node::builder::Settings;
+use crate::node::connection::introducer::{DialSlot, Named, all_dials};
+use crate::node::connection::reached::Reached;
 use crate::node::exports::Exports;
-use crate::node::introducer::{DialSlot, Named, all_dials};
 use crate::node::link::{Link, Origin, Reason, Stage};
-use crate::node::reached::Reached;
 use crate::node::relay::Relays;
 use crate::node::stats::Served;
 use crate::session::{Introduction, Locality, Phase};
@@ -232,7 +232,10 @@ impl Core {
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
         drop(replaced);
-        self.spawn_link(&link, crate::node::dial::to_owner(link.clone(), owner, addresses.clone(), attempt));
+        self.spawn_link(
+            &link,
+            crate::node::connection::dial::to_owner(link.clone(), owner, addresses.clone(), attempt),
+        );
         self.close_if_stopped(&link);
         Ok(link)
     }
@@ -251,7 +254,7 @@ impl Core {
         let replaced = links.to_address.insert(address.clone(), link.clone());
         drop(links);
         drop(replaced);
-        self.spawn_link(&link, crate::node::dial::to_address(link.clone(), address.clone()));
+        self.spawn_link(&link, crate::node::connection::dial::to_address(link.clone(), address.clone()));
         self.close_if_stopped(&link);
         Ok(link)
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::id::{InterfaceName, ObjectId};
 use crate::invoke::{AnyProxy, Object, Target};
+use crate::node::connection::introducer::Named;
 use crate::node::core::Core;
 use crate::node::import::{Import, Way};
-use crate::node::introducer::Named;
 use crate::node::live::Live;
 use crate::node::relay::passed_on;
 use crate::session::OutReference;

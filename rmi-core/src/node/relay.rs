@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 use tokio::io::{BufReader, copy_buf};
 
 use crate::id::{NodeId, ObjectId};
+use crate::node::connection::dial::NotConnected;
+use crate::node::connection::introducer::Named;
+use crate::node::connection::listen;
+use crate::node::connection::reached::Place;
 use crate::node::core::{Cause, Core};
-use crate::node::dial::NotConnected;
-use crate::node::introducer::Named;
 use crate::node::link::{Link, Origin, Reason};
-use crate::node::listen;
-use crate::node::reached::Place;
 use crate::node::tunnel::TunnelStream;
 use crate::session::{NoTunnel, Tunneled};
 use crate::transport::{Address, RELAY_SCHEME as SCHEME, Stream};

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::NodeId;
-use crate::node::backoff::Backoff;
 use crate::node::clock;
-use crate::node::driver;
-use crate::node::handshake::{Connection, NoSession, handshake};
-use crate::node::introducer::Named;
+use crate::node::connection::backoff::Backoff;
+use crate::node::connection::driver;
+use crate::node::connection::handshake::{Connection, NoSession, handshake};
+use crate::node::connection::introducer::Named;
+use crate::node::connection::reached::Place;
+use crate::node::connection::resume::Return;
 use crate::node::link::{Link, Reason};
-use crate::node::reached::Place;
 use crate::node::relay::{self, explained};
-use crate::node::resume::Return;
 use crate::session::{Role, Time};
 use crate::transport::{Address, RELAY_SCHEME, Stream, dial, not_permitted};
 

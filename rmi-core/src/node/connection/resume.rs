@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::NodeId;
-use crate::node::backoff::Backoff;
 use crate::node::clock;
+use crate::node::connection::backoff::Backoff;
+use crate::node::connection::dial::connect;
+use crate::node::connection::handshake::{Connection, NoSession, broken, encoded, random_token};
+use crate::node::connection::reached::Place;
 use crate::node::core::Core;
-use crate::node::dial::connect;
-use crate::node::handshake::{Connection, NoSession, broken, encoded, random_token};
 use crate::node::link::{Link, Reason};
-use crate::node::reached::Place;
 use crate::node::relay::explained;
 use crate::session::{Time, Timeout};
 use crate::transport::Stream;

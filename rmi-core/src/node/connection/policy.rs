@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::id::NodeId;
-use crate::node::introducer::{Introducer, Named, Standing};
+use crate::node::connection::introducer::{Introducer, Named, Standing};
 use crate::session::is_localhost;
 use crate::transport::{Address, is_link_local};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::node::connection::driver;
 use crate::node::core::Core;
-use crate::node::driver;
 use crate::node::link::{Link, Origin};
 use crate::session::Role;
 use crate::transport::{Listener, Stream};

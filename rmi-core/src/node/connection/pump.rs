@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
-use crate::node::handshake::{Connection, Reader, Writer, read_some};
+use crate::node::connection::handshake::{Connection, Reader, Writer, read_some};
 use crate::node::link::{Link, Reason};
 use crate::node::{clock, dispatch};
 use crate::session::{SessionError, Timeout};

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
 
 use crate::node::clock;
-use crate::node::introducer::Named;
+use crate::node::connection::introducer::Named;
 use crate::node::link::{Link, Reason, Stage};
 use crate::session::{Handshake, HandshakeError, Opened, Role};
 use crate::transport::Stream;
