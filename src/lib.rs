@@ -238,8 +238,30 @@
 //! ```
 //!
 //! A name is taken as long as its [`Binding`] is held, and until the lease is over if the holder was killed: a server that comes back at once uses
-//! [`Registry::rebind`]. `lookup` does not ask the owner; if that is gone, the first call says so. A registry that was restarted has no names, and a binding does not
-//! notice by itself: ask [`Binding::entry`] now and then, and bind again when it fails. A node whose objects are bound for others must listen.
+//! [`Registry::rebind`]. `lookup` does not ask the owner; if that is gone, the first call says so. A node whose objects are bound for others must listen.
+//!
+//! What comes and goes finds each other again:
+//!
+//! * A [`Binding`] renews itself. A registry that was restarted has no names at first; those who hold bindings bind them again as soon as it answers. A name that somebody else took
+//!   meanwhile is not taken back.
+//! * [`lookup_wait`] waits until a name is bound, and for the registry, too: programs can be started in any order.
+//! * [`follow`] is a lookup whose proxy looks the name up again when a call finds the object gone, as after a restart of its server. The call then goes to the new object, if
+//!   it was certainly not executed or is `#[idempotent]`.
+//! * [`Proxy::closed`] tells the holder of any proxy that the object is gone or its owner lost: to clean up what was kept for a client, or to go on elsewhere.
+//!
+//! ```
+//! # use rmi::{Node, Proxy, RemoteError, remote};
+//! # #[remote]
+//! # pub trait Clock { async fn now(&self) -> Result<u64, RemoteError>; }
+//! # async fn work(node: Node) -> Result<(), RemoteError> {
+//! let url = "rmi://127.0.0.1:1099/clock";
+//! // Once there is one; and from then on whichever has the name.
+//! rmi::lookup_wait::<ClockProxy>(&node, url).await?;
+//! let clock: ClockProxy = rmi::follow(&node, url).await?;
+//! let now = clock.now().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! Without a registry, [`Node::publish`] and [`Node::root`] do for two nodes that know each other's addresses.
 //!

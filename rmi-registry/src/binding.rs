@@ -149,8 +149,8 @@ impl Binding {
     /// Unbinds the name, and waits until that is done. A renewal under way is given up, and leaves nothing bound.
     ///
     /// # Errors
-    /// [`RegistryError::NotBound`] if the name is not this binding's any more, or the failure to ask: a registry that was lost
-    /// and has not come back has nothing bound.
+    /// [`RegistryError::NotBound`] if the name is not this binding's any more, or the failure to ask; then what a registry out
+    /// of reach still has goes with the lease.
     pub async fn unbind(mut self) -> Result<(), RegistryError> {
         if let Some(task) = self.task.take() {
             task.abort();
@@ -171,6 +171,10 @@ impl Drop for Binding {
 
 impl fmt::Debug for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Binding").field("name", &self.name).field("state", &*self.state.borrow()).finish()
+        f.debug_struct("Binding")
+            .field("name", &self.name)
+            .field("id", &self.id())
+            .field("bound", &self.is_bound())
+            .finish()
     }
 }

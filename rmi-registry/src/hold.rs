@@ -48,7 +48,7 @@ impl State {
 enum End {
     /// The registry lost it, or is lost itself.
     Lost,
-    /// Others freed or took the name, or this node ended.
+    /// Others freed or took the name.
     Over,
 }
 

@@ -8,9 +8,10 @@ use rmi_core::internal::session::{Handshake, HandshakeError, Opened, Role};
 use rmi_core::internal::wire::{Frame, RefusedCode};
 
 use crate::driver::encoded;
+use crate::event::Event;
 use crate::net::{Conn, End};
 use crate::node::{Reason, slot_of};
-use crate::world::{Event, World};
+use crate::world::World;
 
 const HANDSHAKE: u64 = 5_000_000;
 

@@ -77,7 +77,8 @@ async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
         for link in &links {
             link.with(|session| session.bye(code, text.clone()));
         }
-        while clock::now() < until && links.iter().any(|link| link.look(|session| session.is_open())) {
+        // Whose connection is broken may come back and hear it.
+        while clock::now() < until && links.iter().any(|link| link.look(|session| session.is_on())) {
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -177,9 +177,6 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
                     return Err(NoSession::Failed(Reason::Unreachable(text.into())));
                 }
                 link.core.link_opened(link, node, name);
-                if let Some((code, text)) = link.core.leaving.get() {
-                    link.with(|session| session.bye(*code, text.clone()));
-                }
                 link.stage.send_if_modified(|stage| {
                     let opening = matches!(stage, Stage::Opening);
                     if opening {

@@ -18,6 +18,10 @@ const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Reads and writes until the connection is of no more use. When this returns, nothing reads it any more.
 pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut dispatch::Inbox) -> Reason {
+    if let Some((code, text)) = link.core.leaving.get() {
+        // It came, or came back, too late to hear it with the others.
+        link.with(|session| session.bye(*code, text.clone()));
+    }
     let Connection { mut reader, mut writer, buffer, relayed } = connection;
     link.tunnels.set_relayed(relayed);
     let reason = {

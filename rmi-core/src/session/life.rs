@@ -81,7 +81,7 @@ impl<H: Handles> Session<H> {
 
     /// Says Bye. Nothing may be sent after it but what is queued; the caller then ends the session.
     pub fn bye(&mut self, code: u8, text: String) {
-        if matches!(self.phase, Phase::Open) {
+        if self.phase == Phase::Open && !self.parting {
             self.ring.push(&Frame::Bye { code, text });
             self.parting = true;
         }

@@ -243,7 +243,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// Whether the handshake is over and the session is not, connected or detached.
-    pub(super) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Detached(_))
     }
 
