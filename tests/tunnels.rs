@@ -152,6 +152,28 @@ async fn a_flood_of_tunnels() {
     close_down(vec![b, x]).await;
 }
 
+/// The places at the owner are taken: who is refused is not told that the owner is out of reach, which would be definite.
+#[tokio::test]
+async fn no_place_at_the_moment() {
+    let (x, b) = served().await;
+    let (mut first, mut second) = (Raw::open(&x.address()).await, Raw::open(&x.address()).await);
+    for n in 0..256 {
+        first.send(&relay(2 * n, open(b.node.id()))).await;
+    }
+    eventually("all are led on", || {
+        x.node.stats().sessions.iter().any(|s| s.peer == Some(b.node.id()) && s.tunnels == 256)
+    })
+    .await;
+    second.send(&relay(0, open(b.node.id()))).await;
+    assert_eq!(closed(&mut second).await, (1, String::new()));
+    first.send(&Frame::Bye { code: 0, text: String::new() }).await;
+    first.last().await;
+    is_well(&x).await;
+    drop(second);
+    x.shelf.clear().await.unwrap();
+    close_down(vec![b, x]).await;
+}
+
 /// Whoever reads nothing keeps no more of others' memory than its credit, and holds up nobody else.
 #[tokio::test]
 async fn a_tunnel_that_is_not_read() {

@@ -152,7 +152,7 @@ fn opened(link: &Arc<Link>, tunnel: u64, target: NodeId, object: ObjectId) {
     }
 }
 
-/// The other half of the way to `target`.
+/// The other half of the way to `target`, or why there is none: nothing, if there is none at the moment.
 fn onward(
     core: &Arc<Core>,
     from: &Arc<Link>,
@@ -176,8 +176,8 @@ fn onward(
     }
     TunnelStream::open(&link, target, object).map_err(|why| match why {
         NoTunnel::NoSession => format!("node {me} has no session with node {target}"),
-        NoTunnel::TooMany => format!("node {me} has as many tunnels to node {target} as it may"),
-        NoTunnel::Full => format!("node {target} takes nothing from node {me} at present"),
+        // Who is told why takes it for definite, and gives the object up.
+        NoTunnel::TooMany | NoTunnel::Full => String::new(),
     })
 }
 
@@ -222,7 +222,10 @@ pub(crate) async fn dial(
             };
             match tokio::time::timeout(limit, through.opened()).await {
                 Ok(Ok(_)) => through,
-                Ok(Err(reason)) => return never(format!("it cannot be reached: {reason}")),
+                Ok(Err(why)) => {
+                    let definite = !matches!(why, Reason::Broken(_) | Reason::Expired);
+                    return Err(NotConnected { reason: format!("it cannot be reached: {why}"), definite });
+                }
                 Err(_) => {
                     let reason = format!("no session with it within {limit:?}");
                     return Err(NotConnected { reason, definite: false });
