@@ -70,7 +70,7 @@
 //! A proxy is a value. It travels as an argument or a result, in structs, vectors, maps and errors, and what arrives is a reference to the same object.
 //!
 //! * A client needs no listener to be called back: the server calls the client's objects over the client's own connection.
-//! * A reference that is passed on to a third node leads from there directly to the object's owner.
+//! * A reference that is passed on to a third node leads from there directly to the object's owner; if that accepts no connections, through the node that passed it on.
 //! * A reference that comes back to its owner is the local object again.
 //!
 //! ```
@@ -238,8 +238,30 @@
 //! ```
 //!
 //! A name is taken as long as its [`Binding`] is held, and until the lease is over if the holder was killed: a server that comes back at once uses
-//! [`Registry::rebind`]. `lookup` does not ask the owner; if that is gone, the first call says so. A registry that was restarted has no names, and a binding does not
-//! notice by itself: ask [`Binding::entry`] now and then, and bind again when it fails. A node whose objects are bound for others must listen.
+//! [`Registry::rebind`]. `lookup` does not ask the owner; if that is gone, the first call says so. A node whose objects are bound for others must listen.
+//!
+//! What comes and goes finds each other again:
+//!
+//! * A [`Binding`] renews itself. A registry that was restarted has no names at first; those who hold bindings bind them again as soon as it answers. A name that somebody else took
+//!   meanwhile is not taken back.
+//! * [`lookup_wait`] waits until a name is bound, and for the registry, too: programs can be started in any order.
+//! * [`follow`] is a lookup whose proxy looks the name up again when a call finds the object gone, as after a restart of its server. The call then goes to the new object, if
+//!   it was certainly not executed or is `#[idempotent]`.
+//! * [`Proxy::closed`] tells the holder of any proxy that the object is gone or its owner lost: to clean up what was kept for a client, or to go on elsewhere.
+//!
+//! ```
+//! # use rmi::{Node, Proxy, RemoteError, remote};
+//! # #[remote]
+//! # pub trait Clock { async fn now(&self) -> Result<u64, RemoteError>; }
+//! # async fn work(node: Node) -> Result<(), RemoteError> {
+//! let url = "rmi://127.0.0.1:1099/clock";
+//! // Once there is one; and from then on whichever has the name.
+//! rmi::lookup_wait::<ClockProxy>(&node, url).await?;
+//! let clock: ClockProxy = rmi::follow(&node, url).await?;
+//! let now = clock.now().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! Without a registry, [`Node::publish`] and [`Node::root`] do for two nodes that know each other's addresses.
 //!
@@ -250,7 +272,8 @@
 //! * **What is dialed.** References bring addresses that peers made up as they liked. A node dials them within bounds, sends a fixed greeting alone until the right node has answered, and leaves
 //!   out what the peer could not reach itself: loopback, local sockets, link-local addresses, also behind names. Addresses in private networks are dialed: [`Builder::dial_policy`]
 //!   decides otherwise.
-//! * **Who needs a listener.** A node whose objects are used by nodes that it did not connect to itself.
+//! * **Who needs a listener.** A server that is dialed at an address. Objects of a node without one (a client, a node behind NAT) are used over the connections that it made: by the nodes at their other
+//!   ends, and through these by whoever gets a reference there ([`Builder::relay`]). When such a node between goes, calls through it say so.
 //! * **Streams.** [`Node::attach`] runs a session over any stream: a child's stdin and stdout, a socket pair.
 //! * **Trust.** There is no encryption and no authentication yet: run it on networks you trust, or over streams that are protected by other means. Object identities are random and
 //!   secret: whoever was not given a reference cannot call the object. Hostile bytes end the session they came on, nothing else.
@@ -264,7 +287,8 @@ pub use rmi_core::{
     ObjectId, Peer, Proxy, Reference, RemoteError, SessionStats, StartError, with_timeout,
 };
 pub use rmi_macros::remote;
-pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer, lookup};
+pub use rmi_registry::{Bind, Binding, BindingId, Entry, Registry, RegistryError, RegistryServer};
+pub use rmi_registry::{follow, lookup, lookup_wait};
 
 #[doc(hidden)]
 pub use rmi_core::private;

@@ -143,6 +143,10 @@ async fn the_policy_of_the_program_is_asked_and_obeyed() {
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let log = asked.clone();
     let victim = site(Node::builder().dial_policy(move |request| {
+        // The friend would relay, too.
+        if request.scheme() == "relay" {
+            return false;
+        }
         let (address, near) = (request.address().to_owned(), request.is_from_this_host());
         assert!(request.is_permitted_by_default() && request.scheme() == "tcp", "{request:?}");
         assert_eq!(request.ip(), Some([127, 0, 0, 1].into()));
@@ -360,6 +364,32 @@ async fn ten_thousand_owners_where_everybody_hangs_up() {
     for site in [victim, friend, owner] {
         within(site.node.shutdown()).await;
     }
+}
+
+/// A node between is dialed like an owner: as the policy says of its address.
+#[tokio::test]
+async fn a_node_between_is_dialed_as_the_policy_says() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (between, owner) = (NodeId::random(), NodeId::random());
+    let inner = format!("tcp://{}", listener.local_addr().unwrap());
+    let named = format!("relay://{between}/{inner}");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    let victim = site(Node::builder().dial_policy(move |request| {
+        log.lock().push((request.address().to_owned(), request.owner(), request.is_permitted_by_default()));
+        request.scheme() == "relay"
+    }))
+    .await;
+    let mut hostile = Hostile::neighbour(&victim.address()).await;
+    is_not_permitted(&hostile.has_called(owner, &named).await);
+    assert_eq!(*asked.lock(), [(named.clone(), owner, true), (inner.clone(), between, true)]);
+    // From one that is elsewhere it makes no sense.
+    let mut hostile = Hostile::stranger(&victim.address()).await;
+    assert!(is_unreachable(&hostile.has_called(owner, &named).await));
+    assert_eq!(asked.lock().len(), 2);
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    within(victim.node.shutdown()).await;
 }
 
 /// A lie that is told while the owner is connected, about an object that the liar knows.

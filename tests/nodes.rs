@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rmi::{Node, Peer, Proxy, RemoteError, StartError};
 use support::child;
+use support::relay::Relay;
 use support::shelf::{Item, ItemInterface, ItemProxy, Population, Shelf, ShelfProxy, Site, close_down};
 use support::{address, all_zero, eventually, listening, now, silent, start, within};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -318,6 +319,24 @@ async fn shutdown_lets_a_running_call_finish_and_says_bye() {
     assert!(matches!(&error, RemoteError::Unreachable { .. }), "{error}");
     let error = within(site.node.connect(&address(&listening().await))).await.unwrap_err();
     assert!(matches!(&error, RemoteError::ShuttingDown { .. }), "{error}");
+}
+
+/// A peer whose connection is broken at that moment comes back, and hears that there is nothing to come back to.
+#[tokio::test]
+async fn shutdown_is_heard_by_those_whose_connection_broke() {
+    for _ in 0..10 {
+        let relay = Relay::new().await;
+        let server = start(relay.builder()).await;
+        let client = silent().await;
+        let peer = within(client.connect(&relay.address)).await.unwrap();
+        relay.cut();
+        let began = now();
+        within(server.shutdown()).await;
+        let reason = within(peer.closed()).await;
+        let certain = reason.contains("shutting down") || reason.contains("given the session up");
+        assert!(certain, "{reason}");
+        assert!(began.elapsed() < Duration::from_secs(5), "nobody waits for the window");
+    }
 }
 
 /// What does not finish is cut off after the drain's time, and its caller is told.

@@ -464,7 +464,8 @@ async fn a_call_while_another_is_being_encoded() {
 
 #[tokio::test]
 async fn a_node_without_a_listener_is_called_back() {
-    let (b, c) = (Site::new().await, Site::new().await);
+    let b = Site::at(start(Node::builder().listen("tcp://127.0.0.1:0").relay(false)).await);
+    let c = Site::new().await;
     let a = Site::at(silent().await);
     let (b_at_a, c_at_a) = (a.sees(&b).await, a.sees(&c).await);
     let own = a.keeper.population.item();
@@ -473,7 +474,7 @@ async fn a_node_without_a_listener_is_called_back() {
     assert_eq!(a.served(&b.node), 1);
     assert!(a.node.addresses().is_empty());
 
-    // C cannot reach A by what B knows, says so at once, and keeps B from nothing.
+    // By what B knows, C cannot reach A but through B (see `relay.rs`), and B does not relay: C says so at once, and keeps B from nothing.
     let c_at_b = b.sees(&c).await;
     c_at_b.put(b.keeper.first()).await.unwrap();
     let error = within(c.shelf.ping_top(1)).await.unwrap_err();

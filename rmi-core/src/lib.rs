@@ -20,6 +20,13 @@ pub use invoke::{AnyProxy, Interface, InterfaceDescription, Proxy, Reference, wi
 pub use node::{Builder, DialRequest, Node, NodeStats, Peer, SessionStats};
 pub use wire::Limits;
 
+/// What the registry's library uses of the core, beside what users do. Not for users; it changes without notice.
+#[doc(hidden)]
+pub mod companion {
+    pub use crate::invoke::{Resolver, limited};
+    pub use crate::node::Background;
+}
+
 /// The sans-io layers, for simulations and model checkers. Not for users; it changes without notice.
 #[doc(hidden)]
 pub mod internal {

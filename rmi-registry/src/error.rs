@@ -45,6 +45,14 @@ pub enum RegistryError {
         /// How many names it keeps.
         limit: u64,
     },
+    /// As many wait at the registry for names as may. Try again later.
+    #[error("at most {limit} wait for names at the registry of node {at}")]
+    TooManyWaiters {
+        /// The registry's node.
+        at: NodeId,
+        /// How many may wait.
+        limit: u64,
+    },
     /// The registry could not be asked.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -52,7 +60,7 @@ pub enum RegistryError {
 
 impl From<RegistryError> for RemoteError {
     /// For functions that look names up and bind them, and return one error. The refusals of a name become
-    /// [`RemoteError::BadArgument`], a full registry becomes [`RemoteError::Overloaded`].
+    /// [`RemoteError::BadArgument`], a full registry and too many waiters become [`RemoteError::Overloaded`].
     fn from(error: RegistryError) -> Self {
         let text = error.to_string();
         match error {
@@ -60,6 +68,9 @@ impl From<RegistryError> for RemoteError {
             RegistryError::NotBound { name, at } => Self::NotBound { name, at },
             RegistryError::Full { at, limit } => {
                 Self::Overloaded { node: at, what: format!("its registry keeps at most {limit} names") }
+            }
+            RegistryError::TooManyWaiters { at, limit } => {
+                Self::Overloaded { node: at, what: format!("at most {limit} wait for names at its registry") }
             }
             RegistryError::AlreadyBound { .. } | RegistryError::BadName { .. } => {
                 Self::BadArgument { call: "the registry".into(), argument: "name".into(), reason: text }

@@ -18,7 +18,7 @@
 //!
 //! A name is held by its [`Binding`], which is a reference to an object of the registry's: when nobody holds it any
 //! more, because it was dropped or because its holder is gone and the lease has ended, the collection drops that
-//! object, and with it goes the name. There is no other lease, and nothing to renew.
+//! object, and with it goes the name. There is no other lease. When the registry itself was lost, the binding renews itself.
 //!
 //! Any node can be a registry ([`Registry::serve`]); the program `rmi-registry` is a node that is nothing else.
 
@@ -26,18 +26,24 @@ mod binding;
 mod clock;
 mod entry;
 mod error;
+mod hold;
 mod liveness;
+mod lookup;
 mod name;
+mod pause;
+mod place;
 mod registry;
 mod server;
 mod service;
 mod store;
 mod url;
+mod waiters;
 
 pub use binding::{Bind, Binding};
 pub use entry::{BindingId, Entry};
 pub use error::RegistryError;
-pub use registry::{Registry, lookup};
+pub use lookup::{follow, lookup, lookup_wait};
+pub use registry::Registry;
 pub use server::RegistryServer;
 pub use service::{BindOptions, BindingService, BindingServiceInterface, BindingServiceProxy, Bound, Page};
 pub use service::{RegistryService, RegistryServiceInterface, RegistryServiceProxy};

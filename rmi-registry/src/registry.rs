@@ -3,30 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use rmi_core::companion::Background;
 use rmi_core::{Node, Reference, RemoteError};
 
 use crate::binding::Bind;
 use crate::entry::Entry;
 use crate::error::RegistryError;
+use crate::place::Place;
 use crate::server::RegistryServer;
 use crate::service::{RegistryService, RegistryServiceProxy};
-use crate::{ROOT, url};
+use crate::{lookup, url};
 
 /// A registry, from the point of view of one node. Clones are handles of the same one. A handle keeps its node alive.
 ///
-/// A registry that was restarted at its address is found again by the next call; the names it had are gone, and those who
-/// bound them bind them again.
+/// A registry that was restarted at its address is found again by the next call; the names it had are gone, until their
+/// [bindings](crate::Binding) have renewed themselves.
 #[derive(Clone)]
 pub struct Registry {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     node: Node,
-    /// Where it is; `None`: in this node.
-    address: Option<String>,
-    service: Mutex<RegistryServiceProxy>,
+    place: Arc<Place>,
 }
 
 impl Registry {
@@ -50,14 +45,14 @@ impl Registry {
     /// [`RemoteError::BadAddress`]; [`RemoteError::Unreachable`]; [`RemoteError::NotBound`] if the node there is no registry.
     pub async fn connect(node: &Node, address: &str) -> Result<Self, RemoteError> {
         let address = url::address(address)?;
-        let service = node.root(&address, ROOT).await?;
-        let inner = Inner { node: node.clone(), address: Some(address), service: Mutex::new(service) };
-        Ok(Self { inner: Arc::new(inner) })
+        let place = Place::at(Background::of(node), address);
+        place.find().await?;
+        Ok(Self { node: node.clone(), place: Arc::new(place) })
     }
 
     pub(crate) fn local(node: &Node, service: RegistryServiceProxy) -> Self {
-        let inner = Inner { node: node.clone(), address: None, service: Mutex::new(service) };
-        Self { inner: Arc::new(inner) }
+        let place = Place::here(Background::of(node), service);
+        Self { node: node.clone(), place: Arc::new(place) }
     }
 
     /// Binds a free name to an object: await what this returns. The name is 1 to 255 bytes of UTF-8 without control
@@ -85,7 +80,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NotBound`], or the failure to ask.
     pub async fn unbind(&self, name: &str) -> Result<Entry, RegistryError> {
-        self.ask(|service| async move { service.unbind(name).await }).await
+        self.place.ask(|service| async move { service.unbind(name).await }).await
     }
 
     /// The object that is bound to `name`, as any interface that it has. Where that is not the one under which it was bound, its
@@ -95,8 +90,40 @@ impl Registry {
     /// [`RemoteError::NotBound`] names the name and the registry, [`RemoteError::WrongInterface`] both interfaces; any other
     /// error is the failure to ask the registry or the owner.
     pub async fn lookup<P: Reference>(&self, name: &str) -> Result<P, RemoteError> {
-        let found = self.ask(|service| async move { service.lookup(name).await }).await?;
-        P::from_any(found).await
+        P::from_any(self.place.lookup(name).await?).await
+    }
+
+    /// The same, but waits until the name is bound; also over a registry that is lost meanwhile and comes back. It waits for ever,
+    /// unless there is a limit ([`with_timeout`](rmi_core::with_timeout), or that of all calls of the node), or the future is
+    /// dropped. Many may wait for one name.
+    ///
+    /// # Errors
+    /// [`RemoteError::BadArgument`] if the text cannot be a name; [`RemoteError::Overloaded`] if as many wait at the
+    /// registry as may ([`RegistryServer::max_waiters`]); [`RemoteError::TimedOut`]; [`RemoteError::WrongInterface`].
+    pub async fn lookup_wait<P: Reference>(&self, name: &str) -> Result<P, RemoteError> {
+        P::from_any(self.place.lookup_wait(name).await?).await
+    }
+
+    /// The object that is bound to `name`, as a proxy that looks the name up again, at this registry or one that is in its
+    /// place by then, when a call finds the object gone or its owner out of reach. The call then goes to the object that was
+    /// found. So one proxy serves over restarts of a server that binds its object under the same name each time.
+    ///
+    /// A call is made again once, and only if it was certainly not executed; one that was lost on its way fails with
+    /// [`RemoteError::OutcomeUnknown`], unless its method is `#[idempotent]`: those are made again until their limit, whatever
+    /// happened. The limit of a call holds for all of that together. Calls that fail together look the name up once. If no
+    /// other object is found, the error says why: [`RemoteError::NotBound`], for example.
+    ///
+    /// In all else the proxy is one of the object that it leads to at present: that is what is sent when it is passed on (the
+    /// receiver gets an ordinary reference), whose end [`closed`](rmi_core::Proxy::closed) waits for, and what it equals. So it is no
+    /// key for a map. Clones and casts follow together. It does not keep its node.
+    ///
+    /// A name of an object in this very process gives that object's local proxy, which is never gone. A proxy that follows
+    /// does not become local: if the name is bound to an object here later on, calls say [`RemoteError::Unreachable`], and why.
+    ///
+    /// # Errors
+    /// As for [`lookup`](Self::lookup).
+    pub async fn follow<P: Reference>(&self, name: &str) -> Result<P, RemoteError> {
+        lookup::following(&self.place, name).await
     }
 
     /// The description of what is bound to `name`, without the reference itself.
@@ -104,7 +131,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NotBound`], or the failure to ask.
     pub async fn entry(&self, name: &str) -> Result<Entry, RegistryError> {
-        self.ask(|service| async move { service.entry(name).await }).await
+        self.place.ask(|service| async move { service.entry(name).await }).await
     }
 
     /// The descriptions of all names that begin with `prefix`, in the order of their bytes; the empty prefix stands for all. Names
@@ -116,7 +143,7 @@ impl Registry {
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let after = entries.last().map(|entry| entry.name.clone());
-            let page = self.ask(|service| {
+            let page = self.place.ask(|service| {
                 let after = after.clone();
                 async move { service.list(prefix, after).await }
             });
@@ -130,58 +157,16 @@ impl Registry {
     }
 
     pub(crate) fn node(&self) -> &Node {
-        &self.inner.node
+        &self.node
     }
 
-    /// Asks the registry. If it is not there any more and did certainly not do it, asks the one that is now at its address.
-    pub(crate) async fn ask<T, A>(
-        &self,
-        question: impl Fn(RegistryServiceProxy) -> A,
-    ) -> Result<T, RegistryError>
-    where
-        A: Future<Output = Result<T, RegistryError>>,
-    {
-        let service = self.inner.service.lock().clone();
-        let answer = match (question(service.clone()).await, &self.inner.address) {
-            (Err(RegistryError::Remote(error)), Some(address)) if is_gone(&error) => {
-                tracing::debug!(%address, %error, "the registry is gone: looking for another at its address");
-                let found = self.inner.node.root(address, ROOT).await?;
-                let old = std::mem::replace(&mut *self.inner.service.lock(), found);
-                drop(old);
-                let service = self.inner.service.lock().clone();
-                question(service).await
-            }
-            (answer, _) => answer,
-        };
-        answer.map_err(|error| match (error, &self.inner.address) {
-            (RegistryError::NotBound { name, at }, Some(address)) => {
-                RegistryError::NotBound { name, at: format!("{address} ({at})") }
-            }
-            (error, _) => error,
-        })
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
     }
-}
-
-/// Whether the registry's own object cannot be reached; an error that it passed on is another matter.
-fn is_gone(error: &RemoteError) -> bool {
-    matches!(error, RemoteError::NoSuchObject { .. } | RemoteError::Unreachable { .. })
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.inner.address {
-            Some(address) => write!(f, "Registry(at {address})"),
-            None => write!(f, "Registry(in node {})", self.inner.node.id()),
-        }
+        self.place.fmt(f)
     }
-}
-
-/// Looks up an object by the URL `rmi://HOST:PORT/NAME`. The port may be left out: 1099. The name is what follows the slash, as
-/// it is, without any escaping.
-///
-/// # Errors
-/// As for [`Registry::connect`] and [`Registry::lookup`].
-pub async fn lookup<P: Reference>(node: &Node, url: &str) -> Result<P, RemoteError> {
-    let (address, name) = url::split(url)?;
-    Registry::connect(node, &address).await?.lookup(name).await
 }

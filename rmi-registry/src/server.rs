@@ -3,7 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rmi_core::{AnyProxy, Node};
+use rmi_core::companion::Background;
+use rmi_core::{AnyProxy, Node, RemoteError};
 use tokio::task::AbortHandle;
 
 use crate::ROOT;
@@ -21,6 +22,7 @@ use crate::store::Store;
 #[must_use = "settings do nothing until `serve` is called"]
 pub struct RegistryServer {
     max_entries: usize,
+    max_waiters: usize,
     patience: Duration,
 }
 
@@ -29,12 +31,19 @@ const MIN_PATIENCE: Duration = Duration::from_millis(100);
 
 impl RegistryServer {
     pub(crate) fn new() -> Self {
-        Self { max_entries: 10_000, patience: Duration::from_secs(30) }
+        Self { max_entries: 10_000, max_waiters: 10_000, patience: Duration::from_secs(30) }
     }
 
     /// How many names it keeps, 10,000 by default. More are refused with [`RegistryError::Full`].
     pub fn max_entries(mut self, entries: usize) -> Self {
         self.max_entries = entries;
+        self
+    }
+
+    /// How many may [wait](Registry::lookup_wait) for names that are not bound, 10,000 by default. More are refused with
+    /// [`RegistryError::TooManyWaiters`].
+    pub fn max_waiters(mut self, waiters: usize) -> Self {
+        self.max_waiters = waiters;
         self
     }
 
@@ -52,12 +61,14 @@ impl RegistryServer {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn serve(self, node: &Node) -> Registry {
-        let store = Arc::new(Store::new(node.id(), node.addresses(), self.max_entries));
+        let store = Arc::new(Store::new(node.id(), node.addresses(), self.max_entries, self.max_waiters));
         let watch = tokio::spawn(liveness::watch(Arc::downgrade(&store), self.patience)).abort_handle();
         // The task ends with what is published; the handle has a servant of its own, so that it does not outlive the node.
-        let published = Service { store: store.clone(), _watch: Some(AbortOnDrop(watch)) };
+        let published =
+            Service { store: store.clone(), node: Background::of(node), _watch: Some(AbortOnDrop(watch)) };
         node.publish(ROOT, &RegistryServiceProxy::new(published));
-        Registry::local(node, RegistryServiceProxy::new(Service { store, _watch: None }))
+        let local = Service { store, node: Background::of(node), _watch: None };
+        Registry::local(node, RegistryServiceProxy::new(local))
     }
 }
 
@@ -72,6 +83,7 @@ impl Drop for AbortOnDrop {
 /// The servant.
 struct Service {
     store: Arc<Store>,
+    node: Background,
     _watch: Option<AbortOnDrop>,
 }
 
@@ -112,6 +124,14 @@ impl RegistryService for Service {
 
     async fn lookup(&self, name: &str) -> Result<AnyProxy, RegistryError> {
         self.store.object(name)
+    }
+
+    async fn lookup_wait(&self, name: &str) -> Result<AnyProxy, RegistryError> {
+        tokio::select! {
+            found = self.store.wait(name) => found,
+            // A node that shuts down waits for its calls.
+            () = self.node.draining() => Err(RemoteError::ShuttingDown { node: self.node.id() }.into()),
+        }
     }
 
     async fn entry(&self, name: &str) -> Result<Entry, RegistryError> {

@@ -25,6 +25,8 @@ pub trait RegistryService {
     async fn unbind(&self, name: &str) -> Result<Entry, RegistryError>;
     /// The object that is bound to a name.
     async fn lookup(&self, name: &str) -> Result<AnyProxy, RegistryError>;
+    /// The same, once the name is bound: waits for that.
+    async fn lookup_wait(&self, name: &str) -> Result<AnyProxy, RegistryError>;
     /// The description of what is bound to a name.
     async fn entry(&self, name: &str) -> Result<Entry, RegistryError>;
     /// The names that begin with `prefix` and come after `after`, in the order of their bytes: as many as the registry

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound as Edge;
+use std::pin::pin;
 
 use parking_lot::Mutex;
 use rmi_core::{AnyProxy, NodeId};
@@ -14,6 +15,7 @@ use crate::entry::{BindingId, Entry};
 use crate::error::RegistryError;
 use crate::name;
 use crate::service::{BindOptions, Page};
+use crate::waiters::Waiters;
 
 /// How many entries are sent at a time.
 const PAGE: usize = 500;
@@ -36,11 +38,12 @@ pub(crate) struct Store {
     addresses: Vec<String>,
     max_entries: usize,
     records: Mutex<BTreeMap<String, Record>>,
+    waiters: Waiters,
 }
 
 impl Store {
-    pub(crate) fn new(node: NodeId, addresses: Vec<String>, max_entries: usize) -> Self {
-        Self { node, addresses, max_entries, records: Mutex::default() }
+    pub(crate) fn new(node: NodeId, addresses: Vec<String>, max_entries: usize, max_waiters: usize) -> Self {
+        Self { node, addresses, max_entries, records: Mutex::default(), waiters: Waiters::new(max_waiters) }
     }
 
     /// Binds `name`; takes it from another binding only if `replace`.
@@ -74,6 +77,7 @@ impl Store {
         let replaced = records.insert(name.to_owned(), record);
         drop(records);
         drop(replaced);
+        self.waiters.bound(name);
         Ok(entry)
     }
 
@@ -120,6 +124,27 @@ impl Store {
     pub(crate) fn object(&self, name: &str) -> Result<AnyProxy, RegistryError> {
         let records = self.records.lock();
         records.get(name).map(|record| record.object.clone()).ok_or_else(|| self.not_bound(name))
+    }
+
+    /// The object that is bound to `name`, once it is.
+    pub(crate) async fn wait(&self, name: &str) -> Result<AnyProxy, RegistryError> {
+        name::check(name)?;
+        if let Ok(object) = self.object(name) {
+            return Ok(object);
+        }
+        let seat = self.waiters.sit(name).ok_or_else(|| RegistryError::TooManyWaiters {
+            at: self.node,
+            limit: self.waiters.limit() as u64,
+        })?;
+        loop {
+            let mut bound = pin!(seat.bound.notified());
+            // Before the look: what is bound after it is heard of.
+            bound.as_mut().enable();
+            if let Ok(object) = self.object(name) {
+                return Ok(object);
+            }
+            bound.await;
+        }
     }
 
     /// What is bound to `name`.

@@ -129,6 +129,20 @@ async fn list_lookup_and_unbind_for_people() {
 }
 
 #[tokio::test]
+async fn lookup_waits_for_a_name_if_it_is_told_to() {
+    let server = Server::new().await;
+    let (_, err) = printed(server.ask(&["lookup", "bank", "--wait", "--timeout", "0.3"]).await, 1);
+    assert!(err.contains("`bank` within 0.3 s"), "{err}");
+    let asked = server.ask(&["lookup", "bank", "--wait"]);
+    let bound = async {
+        sleep(Duration::from_millis(300)).await;
+        bind(&server.address, &["bank"]).await
+    };
+    let (told, _bound) = tokio::join!(asked, bound);
+    assert!(printed(told, 0).0.contains("bank"));
+}
+
+#[tokio::test]
 async fn list_lookup_and_unbind_for_programs() {
     let server = Server::new().await;
     assert_eq!(printed(server.ask(&["--json", "list"]).await, 0).0, "[]\n");

@@ -1,12 +1,15 @@
 //! The registry, over real connections: names, lookups, and who keeps a name alive.
 #![expect(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+mod follow;
 mod life;
 mod lookup;
 mod names;
 mod owners;
+mod renewal;
 #[path = "../support/mod.rs"]
 mod support;
+mod wait;
 
 use rmi::{Entry, Node, Registry, RegistryError, RemoteError, remote};
 use support::{address, eventually, listening, now, silent, start};
@@ -103,17 +106,45 @@ fn counted_bank(name: &'static str, population: &support::shelf::Population) -> 
     BankProxy::new(Servant { name, _counted: support::shelf::Counted::new(population) })
 }
 
+/// A registry in a process of its own, at an address that is kept when it is killed and started again.
+async fn registry_process(at: &str) -> (support::child::Process, String) {
+    let mut process = support::child::Process::start("registry", at);
+    let at = process.hear().await;
+    (process, at)
+}
+
+async fn child_registry(at: &str) {
+    let node = start(Node::builder().listen(at)).await;
+    Registry::serve(&node);
+    support::child::say(&address(&node));
+    let _ = support::child::hear(&mut support::child::ears()).await;
+}
+
+/// A handle of the registry at `at`, in a node that does not wait long for what is lost.
+async fn hasty(at: &str) -> Registry {
+    let window = std::time::Duration::from_millis(400);
+    let node = start(Node::builder().listen("tcp://127.0.0.1:0").reconnect_window(window)).await;
+    Registry::connect(&node, at).await.unwrap()
+}
+
 /// The part of a child process: it binds an object of its own and obeys.
 #[tokio::test]
 #[ignore = "the other half of tests that need a process"]
 async fn child() {
     let Some((role, at)) = support::child::role() else { return };
+    if role == "registry" {
+        return child_registry(&at).await;
+    }
     let node = match role.as_str() {
-        "listens" => start(Node::builder().listen("tcp://127.0.0.1:0")).await,
+        "listens" | "rebinds" => start(Node::builder().listen("tcp://127.0.0.1:0")).await,
         _ => silent().await,
     };
     let registry = Registry::connect(&node, &at).await.unwrap();
-    let mut binding = Some(registry.bind("child", &bank("child")).await.unwrap());
+    let bound = match role.as_str() {
+        "rebinds" => registry.rebind("child", &bank("child")).await,
+        _ => registry.bind("child", &bank("child")).await,
+    };
+    let mut binding = Some(bound.unwrap());
     support::child::say("bound");
     let mut ears = support::child::ears();
     while let Some(told) = support::child::hear(&mut ears).await {

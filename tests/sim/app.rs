@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::event::Event;
 use crate::handles::{Import, Proxy};
 use crate::node::address;
 use crate::serve::Behaviour;
-use crate::world::{Event, World};
+use crate::world::World;
 
 /// An application holds no more than this, so that a run keeps dropping things.
 const MAX_HELD: usize = 10;

@@ -55,6 +55,8 @@ pub enum Bug {
     OwnerForgetsAtDetach,
     /// A session is resumed though its lease is over.
     ResumeAfterExpiry,
+    /// A call whose session ended is said not to have begun, whatever had left.
+    SayNotBegun,
     /// Calls are failed when the connection breaks.
     FailCallsAtDetach,
     /// A new object takes the id of one that was collected.

@@ -1,4 +1,4 @@
-//! From an address to an open session. It mirrors `node/dial.rs` and `node/handshake.rs`.
+//! From an address to an open session. It mirrors `node/connection/dial.rs` and `node/connection/handshake.rs`.
 
 use std::rc::Rc;
 
@@ -8,9 +8,10 @@ use rmi_core::internal::session::{Handshake, HandshakeError, Opened, Role};
 use rmi_core::internal::wire::{Frame, RefusedCode};
 
 use crate::driver::encoded;
+use crate::event::Event;
 use crate::net::{Conn, End};
 use crate::node::{Reason, slot_of};
-use crate::world::{Event, World};
+use crate::world::World;
 
 const HANDSHAKE: u64 = 5_000_000;
 

@@ -1,4 +1,4 @@
-//! Drives sessions as `node/driver.rs` and `node/link.rs` do: work under the lock, and the writer.
+//! Drives sessions as `node/connection/driver.rs` and `node/link.rs` do: work under the lock, and the writer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,13 +10,14 @@ use rmi_core::internal::wire::{Frame, Limits};
 
 use crate::bug::Bug;
 use crate::dial::Dialing;
+use crate::event::Event;
 use crate::handles::Sim;
 use crate::invariant::Invariant;
 use crate::net::Flying;
 use crate::node::{HERE, Link, Reason};
 use crate::resume::Back;
 use crate::serve::Outcome;
-use crate::world::{Event, World};
+use crate::world::World;
 
 impl World {
     pub fn new_link(&mut self, node: usize, inbound: bool, eager: bool) -> SessionKey {

@@ -7,11 +7,12 @@ use rmi_core::internal::session::{Lost, Phase, Session};
 
 use crate::bug::Bug;
 use crate::dial::Failed;
+use crate::event::Event;
 use crate::handles::Sim;
 use crate::invariant::{Invariant, closed};
 use crate::node::Reason;
 use crate::serve::Outcome;
-use crate::world::{Event, World};
+use crate::world::World;
 
 impl World {
     /// An end of a connection notices that it is gone.
@@ -93,7 +94,7 @@ impl World {
         let pipe = &mut self.conns[conn].pipes[end];
         if !pipe.cut {
             pipe.cut = true;
-            let time = pipe.last_arrival.max(self.now) + delay;
+            let time = pipe.last_arrival.max(pipe.held_until).max(self.now) + delay;
             self.at(time, Event::Broken { conn, end: 1 - end });
         }
     }
@@ -128,8 +129,11 @@ impl World {
                 continue;
             }
             let text = format!("{reason:?}");
-            self.check_lost_call(call.caller.call, call.begun);
-            let outcome = if call.begun { Outcome::Unknown(text) } else { Outcome::Failed(text) };
+            let planted = self.config.bug == Some(Bug::SayNotBegun) && call.begun;
+            self.planted += u32::from(planted);
+            let begun = call.begun && !planted;
+            self.check_lost_call(call.caller.call, begun);
+            let outcome = if begun { Outcome::Unknown(text) } else { Outcome::Failed(text) };
             self.outcome(&call.caller, outcome, Vec::new());
         }
         let definite = matches!(reason, Reason::Unreachable | Reason::Replaced | Reason::Stopped);

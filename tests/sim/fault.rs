@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rmi_core::internal::gc::SessionKey;
 
+use crate::event::Event;
 use crate::node::Reason;
-use crate::world::{Event, World};
+use crate::world::World;
 
 impl World {
     pub fn stalls(&mut self) -> bool {
@@ -80,37 +81,6 @@ impl World {
     /// Whether what is overdue at a node may be so because it was stopped.
     pub fn was_stopped(&self, node: usize, late: Duration) -> bool {
         self.stopped.get(&node).is_some_and(|until| self.now < until + late.as_micros() as u64)
-    }
-
-    /// What a stopped node would do waits. Returns until when.
-    pub fn sleeps(&self, event: &Event) -> Option<u64> {
-        let of = |link: &SessionKey| self.links.get(link).map(|link| link.node);
-        let node = match event {
-            Event::Deliver { conn, from } => Some(self.conns[*conn].ends[1 - *from].node),
-            Event::Broken { conn, end } => Some(self.conns[*conn].ends[*end].node),
-            Event::Write { link }
-            | Event::Dial { link }
-            | Event::Redial { link, .. }
-            | Event::ResumeOver { link, .. }
-            | Event::TakeOver { link }
-            | Event::HandshakeOver { link, .. } => of(link),
-            Event::Finish { running } => self.running.get(running).map(|running| running.node),
-            Event::WindUp { node, .. } => Some(*node),
-            Event::Act | Event::Break | Event::Restart { .. } => None,
-        };
-        self.stopped.get(&node?).copied().filter(|until| self.now < *until)
-    }
-
-    pub fn sleep(&mut self, event: Event, until: u64) {
-        if let Event::Write { link } = event
-            && let Some(link) = self.links.get_mut(&link)
-        {
-            if link.write_at != Some(self.now) {
-                return; // An earlier wake came in between.
-            }
-            link.write_at = Some(until);
-        }
-        self.at(until, event);
     }
 
     /// Two places do not reach each other for some time. Nobody is told.

@@ -1,12 +1,13 @@
 //! What a session sends and delivers, over all its connections.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::wire::Frame;
 
 use crate::invariant::Invariant;
+use crate::serve::number_of;
 use crate::world::World;
 
 /// A session as the world sees it.
@@ -31,8 +32,19 @@ pub struct Side {
     pub last_batch: u64,
     /// How many have arrived.
     pub delivered: usize,
-    /// Those that have not, with their numbers, on whatever connection.
-    pub under_way: VecDeque<(u64, Frame)>,
+    /// Those that have not, on whatever connection.
+    pub under_way: VecDeque<UnderWay>,
+    /// Calls of which not all has left, by their first frame: the call, and how many bytes are still to come.
+    parts: BTreeMap<u64, (u64, u64)>,
+}
+
+/// A numbered frame that has not arrived.
+#[derive(Debug)]
+pub struct UnderWay {
+    pub number: u64,
+    /// When it left first.
+    pub since: u64,
+    pub frame: Frame,
 }
 
 /// A numbered frame that is handed to a connection.
@@ -46,6 +58,29 @@ pub struct Numbered {
 impl Log {
     pub fn new(links: [SessionKey; 2]) -> Self {
         Self { links, parted: false, over: false, sides: Default::default() }
+    }
+}
+
+impl Side {
+    /// A frame leaves for the first time. Returns the call of which it is the last frame.
+    fn left(&mut self, number: u64, frame: &Frame) -> Option<u64> {
+        match frame {
+            Frame::Root { name, .. } => name.parse().ok(),
+            Frame::Call(call) => {
+                let (made, _) = number_of(&call.chunk)?;
+                let rest = call.size - call.chunk.len() as u64;
+                if rest > 0 {
+                    self.parts.insert(number, (made, rest));
+                }
+                (rest == 0).then_some(made)
+            }
+            Frame::More { first, chunk } => {
+                let (made, rest) = self.parts.get_mut(first)?;
+                *rest -= chunk.len() as u64;
+                (*rest == 0).then_some(*made)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -73,11 +108,11 @@ impl World {
     }
 
     /// What `key` has sent, or, if not `own`, its peer, that has not arrived.
-    pub fn under_way(&self, key: SessionKey, own: bool) -> impl Iterator<Item = &Frame> {
+    pub fn under_way(&self, key: SessionKey, own: bool) -> impl Iterator<Item = &UnderWay> {
         let found = self.links.get(&key).and_then(|link| link.log);
         let frames =
             found.map(|(log, side)| &self.logs[log].sides[if own { side } else { 1 - side }].under_way);
-        frames.into_iter().flatten().map(|(_, frame)| frame)
+        frames.into_iter().flatten()
     }
 
     /// One side of a session ended both of its parts at once.
@@ -99,6 +134,7 @@ impl World {
         let log = self.conns[conn].log.filter(|_| frame.is_numbered())?;
         let pipe = &mut self.conns[conn].pipes[end];
         pipe.numbered += 1;
+        let since = self.now;
         let number = pipe.numbered;
         let side = &mut self.logs[log].sides[end];
         let first = side.sent.get(number as usize - 1);
@@ -107,8 +143,10 @@ impl World {
             self.reach("a frame that is sent again");
         } else {
             side.sent.push(bytes.clone());
-            side.under_way.push_back((number, frame.clone()));
-            self.left(frame);
+            side.under_way.push_back(UnderWay { number, since, frame: frame.clone() });
+            if let Some(call) = side.left(number, frame) {
+                self.left(call);
+            }
         }
         if !same {
             let node = self.conns[conn].ends[end].node;
@@ -125,6 +163,22 @@ impl World {
         let handed = self.conns[conn].pipes[end].numbered;
         if handed > numbered || (flushed && handed != numbered) {
             self.violate(Invariant::S4, || format!("n{node} numbered {numbered} frames and sent {handed}"));
+        }
+    }
+
+    /// All of a call was handed to connections.
+    fn left(&mut self, call: u64) {
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.left = true;
+        }
+    }
+
+    /// A session ended and says whether all of a call had left: what had not is certainly never executed.
+    pub fn check_lost_call(&mut self, call: u64, begun: bool) {
+        let Some(record) = self.calls.get_mut(&call) else { return };
+        record.never |= !begun;
+        if !begun && (record.left || record.executed > 0) {
+            self.violate(Invariant::L4, || format!("call {call} had left, and is said not to have"));
         }
     }
 }

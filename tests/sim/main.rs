@@ -1,8 +1,8 @@
-//! A seeded simulation of the sans-io layers: sessions and collection of two to four nodes over simulated streams, with
-//! an invariant a file, checked after every step, and planted bugs that prove that the checks can fail.
+//! A seeded simulation of the sans-io layers: sessions and collection of two to four nodes over simulated streams, which break and
+//! are made again, with an invariant a file, checked after every step, and planted bugs that prove that the checks can fail.
 //!
 //! A failure prints the command that replays it: `RMI_SIM_SEED=7 cargo test --test sim NAME -- --exact --nocapture`.
-//! `RMI_SIM_SEEDS=10000` tries more seeds than the default.
+//! `RMI_SIM_SEEDS=10000` tries more seeds than the default, and `RMI_SIM_FROM=10000` others.
 #![expect(unreachable_pub, reason = "modules of one test")]
 #![expect(clippy::panic, reason = "a test")]
 
@@ -11,12 +11,14 @@ mod bug;
 mod dial;
 mod driver;
 mod ends;
+mod event;
 mod fault;
 mod handles;
 mod invariant;
 mod log;
 mod net;
 mod node;
+mod planted;
 mod reader;
 mod resume;
 mod rng;
@@ -114,6 +116,7 @@ fn the_seeds_reach_what_they_must() {
         "a session that is forgotten",
         "a connection that is not made again",
         "a node that is stopped",
+        "a call after all is healed",
         "a wall between two nodes",
         "a lease that ends",
         "a Bye",

@@ -1,16 +1,16 @@
 //! The reader's side of a link: frames arrive, sessions say what is to be done. It mirrors `node/dispatch.rs`.
 
-use bytes::BytesMut;
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{Event as SessionEvent, Head, SessionError, Verdict};
 use rmi_core::internal::wire::{self, Frame};
 
 use crate::bug::Bug;
+use crate::event::Event;
 use crate::handles::{Sim, Way};
 use crate::invariant::{Invariant, delivered};
 use crate::net::Flying;
 use crate::node::Reason;
-use crate::world::{Event, World};
+use crate::world::World;
 
 impl World {
     pub fn deliver(&mut self, conn: usize, from: usize) {
@@ -78,25 +78,6 @@ impl World {
         let read = stale && self.config.bug == Some(Bug::NoFence);
         self.planted += u32::from(read);
         read
-    }
-
-    /// Planted bugs that alter frames on their way.
-    fn tamper(&mut self, flying: &mut Flying, conn: usize, from: usize) {
-        let Frame::Clean { object, upto } = flying.frame else { return };
-        let Some(log) = self.conns[conn].log else { return };
-        let owners = &self.logs[log].sides[1 - from];
-        let fresh = match self.config.bug {
-            Some(Bug::NoUpto) => owners.sent.len() as u64,
-            Some(Bug::ReencodedClean) => owners.delivered as u64,
-            _ => return,
-        };
-        if fresh != upto {
-            self.planted += 1;
-            flying.frame = Frame::Clean { object, upto: fresh };
-            let mut bytes = BytesMut::new();
-            flying.frame.encode(&mut bytes);
-            flying.bytes = bytes.freeze();
-        }
     }
 
     fn receive(&mut self, key: SessionKey, conn: usize, from: usize, flying: Flying) {
@@ -213,6 +194,7 @@ impl World {
                 self.with(key, |session| session.answer_dirty(object, alive));
             }
             SessionEvent::Settled { pay, gone } => self.settle(key, pay, gone),
+            SessionEvent::Tunnel { .. } => {}
             SessionEvent::Bye { .. } => self.close(key, Reason::Bye),
         }
     }

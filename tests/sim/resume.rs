@@ -1,6 +1,5 @@
-//! How sessions outlive their connections. It mirrors `node/resume.rs`: the side that dialed dials again, the other waits.
+//! How sessions outlive their connections. It mirrors `node/connection/resume.rs`: the side that dialed dials again, the other waits.
 
-use bytes::Bytes;
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{Phase, SessionError, Ticket, Timeout};
 use rmi_core::internal::wire::{Frame, Resume};
@@ -8,10 +7,10 @@ use rmi_core::internal::wire::{Frame, Resume};
 use crate::bug::Bug;
 use crate::dial::{Dialing, Failed};
 use crate::driver::encoded;
+use crate::event::Event;
 use crate::invariant::Invariant;
-use crate::log::Numbered;
 use crate::node::Reason;
-use crate::world::{Event, World};
+use crate::world::World;
 
 /// The first pause between rounds, and the longest, in microseconds.
 const FIRST_PAUSE: u64 = 10_000;
@@ -274,85 +273,5 @@ impl World {
                 format!("n{node} is turned away by link {peer}, which still waits for link {key}")
             });
         }
-    }
-
-    // ---- planted bugs ----
-
-    /// The time by which a lease is looked at, and whether the lease is over all the same.
-    fn lenient_local(&mut self, key: SessionKey) -> (rmi_core::internal::session::Time, bool) {
-        let Some(link) = self.links.get(&key) else { return Default::default() };
-        let local = self.local(link.node);
-        let expired = !link.is_usable(local);
-        match link.session.phase() {
-            Phase::Detached(since) if self.config.bug == Some(Bug::ResumeAfterExpiry) && expired => {
-                self.planted += 1;
-                (since, true)
-            }
-            _ => (local, expired),
-        }
-    }
-
-    fn turns_away(&mut self, key: SessionKey, resume: &Resume) -> bool {
-        let turned =
-            self.config.bug == Some(Bug::LatestTokenOnly) && resume.token != self.links[&key].back.latest;
-        self.planted += u32::from(turned);
-        turned
-    }
-
-    fn misreport(&mut self, resume: &mut Frame) {
-        let Frame::Resume(resume) = resume else { return };
-        match self.config.bug {
-            Some(Bug::ReceivedNotReported) if resume.received > 0 => resume.received = 0,
-            Some(Bug::ReceivedTooHigh) => resume.received += 1,
-            _ => return,
-        }
-        self.planted += 1;
-    }
-
-    fn fail_calls_at_detach(&mut self, key: SessionKey) {
-        if self.config.bug != Some(Bug::FailCallsAtDetach) {
-            return;
-        }
-        let open = |record: &crate::serve::CallRecord| {
-            record.outcomes == 0 && record.given.is_some_and(|(link, _)| link == key)
-        };
-        let callers: Vec<_> =
-            self.calls.values().filter(|r| open(r)).filter_map(|record| record.caller.upgrade()).collect();
-        for caller in callers {
-            self.planted += 1;
-            self.outcome(&caller, crate::serve::Outcome::Unknown("detached".into()), Vec::new());
-        }
-    }
-
-    /// What really goes over a connection in place of one numbered frame.
-    pub fn replayed(&mut self, conn: usize, end: usize, numbered: Numbered, bytes: &Bytes) -> Vec<Bytes> {
-        let honest = vec![bytes.clone()];
-        let Numbered { number, again } = numbered;
-        let key = self.conns[conn].ends[end].link;
-        let Some(link) = self.links.get(&key) else { return honest };
-        let (Some(from), Some((log, side))) = (link.back.replay_from, link.log) else { return honest };
-        // The first frame behind what the peer said it has.
-        let first = number == from + 1;
-        let sent = &self.logs[log].sides[side];
-        let planted = match self.config.bug {
-            Some(Bug::ReplayLosesLast) if again && number >= sent.last_batch => Vec::new(),
-            Some(Bug::ReplayTooLate) if again && first => Vec::new(),
-            Some(Bug::ReplayTooEarly) if first && from > 0 => {
-                vec![sent.sent[from as usize - 1].clone(), bytes.clone()]
-            }
-            Some(Bug::CleanReencodedAtReplay) if again => {
-                let Ok(Frame::Clean { object, upto }) = Frame::decode(bytes.slice(4..), &self.limits) else {
-                    return honest;
-                };
-                let fresh = link.session.frames().1;
-                if fresh == upto {
-                    return honest;
-                }
-                vec![encoded(&Frame::Clean { object, upto: fresh })]
-            }
-            _ => return honest,
-        };
-        self.planted += 1;
-        planted
     }
 }

@@ -158,7 +158,9 @@ impl World {
                     self.planted += 1;
                 }
                 let addresses = import.addresses.to_vec().into();
-                Some(OutReference::Held { owner: import.owner, id: import.object, interface, addresses, pin })
+                let relays = [].into();
+                let (owner, id) = (import.owner, import.object);
+                Some(OutReference::Held { owner, id, interface, addresses, relays, pin })
             }
         }
     }

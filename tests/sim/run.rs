@@ -89,7 +89,7 @@ impl World {
 }
 
 /// Runs many seeds and panics at the first that breaks an invariant. `RMI_SIM_SEED` replays one, with what happened;
-/// `RMI_SIM_SEEDS` tries so many.
+/// `RMI_SIM_SEEDS` tries so many, beginning with `RMI_SIM_FROM`.
 pub fn holds(test: &str, config: &Config) {
     if let Some(seed) = variable("RMI_SIM_SEED") {
         let report = run(config.clone(), seed, true);

@@ -9,12 +9,13 @@ use rmi_core::ObjectId;
 use rmi_core::id::MethodId;
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{FragmentError, Head, Message, OutReference, Outward, Phase, Verdict};
-use rmi_core::internal::wire::{Frame, ReplyKind};
+use rmi_core::internal::wire::ReplyKind;
 
 use crate::bug::Bug;
+use crate::event::Event;
 use crate::handles::{Caller, Import, Object, Proxy, Way};
 use crate::invariant::Invariant;
-use crate::world::{Event, World};
+use crate::world::World;
 
 const MAX_TRIES: usize = 4;
 
@@ -34,7 +35,7 @@ pub struct CallRecord {
     /// The session that it was given to, and its number there.
     pub sent: Option<(SessionKey, u64)>,
     pub executed: u32,
-    /// Its first frame was handed to a connection.
+    /// All of its frames were handed to connections.
     pub left: bool,
     /// It is certain that it is not executed.
     pub never: bool,
@@ -99,7 +100,8 @@ fn payload(number: u64, code: u8, size: usize) -> Bytes {
     bytes.into()
 }
 
-fn number_of(payload: &[u8]) -> Option<(u64, u8)> {
+/// The number of the call that a payload belongs to, and its code.
+pub fn number_of(payload: &[u8]) -> Option<(u64, u8)> {
     let (number, rest) = payload.split_first_chunk::<8>()?;
     Some((u64::from_le_bytes(*number), *rest.first()?))
 }
@@ -275,27 +277,6 @@ impl World {
             }
         }
         drop(proxy);
-    }
-
-    /// A frame was handed to a connection for the first time.
-    pub fn left(&mut self, frame: &Frame) {
-        let number = match frame {
-            Frame::Call(call) => number_of(&call.chunk).map(|(number, _)| number),
-            Frame::Root { name, .. } => name.parse().ok(),
-            _ => None,
-        };
-        if let Some(record) = number.and_then(|number| self.calls.get_mut(&number)) {
-            record.left = true;
-        }
-    }
-
-    /// A session ended and says whether a call had begun: what had not is certainly never executed.
-    pub fn check_lost_call(&mut self, call: u64, begun: bool) {
-        let Some(record) = self.calls.get_mut(&call) else { return };
-        record.never |= !begun;
-        if !begun && (record.left || record.executed > 0) {
-            self.violate(Invariant::L4, || format!("call {call} had left, and is said not to have begun"));
-        }
     }
 
     // ---- served ----

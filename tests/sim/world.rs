@@ -13,6 +13,7 @@ use rmi_core::{NodeId, ObjectId};
 
 use crate::bug::Bug;
 use crate::dial::Failed;
+use crate::event::Event;
 use crate::handles::{Collected, Import, Object, Pinned, Proxy};
 use crate::invariant::{Invariant, Violation};
 use crate::log::Log;
@@ -42,37 +43,6 @@ impl Config {
     pub fn checks(&self, invariant: Invariant) -> bool {
         self.only.is_empty() || self.only.contains(&invariant)
     }
-}
-
-/// What happens at some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Event {
-    /// An application or a fault does something.
-    Act,
-    /// A frame of `ends[from]` arrives.
-    Deliver { conn: usize, from: usize },
-    /// `ends[end]` notices that its connection is gone.
-    Broken { conn: usize, end: usize },
-    /// The writer of a link runs.
-    Write { link: SessionKey },
-    /// The next address of a link is dialed.
-    Dial { link: SessionKey },
-    /// The next address of a detached session is dialed, unless there is another plan.
-    Redial { link: SessionKey, plan: u64 },
-    /// The time for an attempt to resume is over.
-    ResumeOver { link: SessionKey, conn: usize },
-    /// A new connection takes the place of the old one.
-    TakeOver { link: SessionKey },
-    /// A connection breaks.
-    Break,
-    /// The time for a handshake is over.
-    HandshakeOver { link: SessionKey, conn: usize },
-    /// A servant is done.
-    Finish { running: u64 },
-    /// A node that shuts down looks whether it may go on.
-    WindUp { node: usize, rounds: u32 },
-    /// A new node starts where another was.
-    Restart { slot: usize },
 }
 
 /// What the world knows of an object.
@@ -213,7 +183,7 @@ impl World {
         }
         if !world.config.scripted {
             world.at(0, Event::Act);
-            if world.config.breaks {
+            if world.config.breaks || (faults && world.rng.chance(50)) {
                 world.at(0, Event::Break);
             }
         }

@@ -103,7 +103,7 @@ impl AnyProxy {
     pub fn addresses(&self) -> Vec<String> {
         match &self.target {
             Target::Own(_) => Vec::new(),
-            Target::Remote(remote) => remote.addresses().to_vec(),
+            Target::Remote(remote) => remote.addresses(),
         }
     }
 
@@ -136,6 +136,14 @@ impl AnyProxy {
                     Err(self.wrong_interface::<J>(&description.name))
                 }
             }
+        }
+    }
+
+    /// Resolves when the object is gone or its owner is lost. See [`Proxy::closed`].
+    pub async fn closed(&self) -> RemoteError {
+        match &self.target {
+            Target::Own(_) => std::future::pending().await,
+            Target::Remote(remote) => remote.closed().await,
         }
     }
 

@@ -34,10 +34,15 @@ pub(super) fn send(
             return Err(limit.timed_out(path));
         }
         request.deadline = limit.map(|limit| limit.deadline);
-        let again = (idempotent || remote.is_renewable())
-            .then(|| Box::new(Again { remote: remote.clone(), request: request.clone(), idempotent }));
-        let node = remote.owner();
-        let pending = remote.start(request);
+        let (called, follows) = match remote.present() {
+            None => (remote, None),
+            Some(present) => (present, Some(remote)),
+        };
+        let again = (idempotent || follows.is_some()).then(|| {
+            Box::new(Again { called: called.clone(), follows, request: request.clone(), idempotent })
+        });
+        let node = called.owner();
+        let pending = called.start(request);
         Ok((answer(pending, node, path), again))
     });
     async move {
@@ -67,17 +72,21 @@ async fn answer(pending: Pending, node: NodeId, path: &'static str) -> Result<Re
 
 /// A call that may be made again. The references among its arguments are kept, and encoded anew each time (PROTOCOL 4.14).
 struct Again {
-    remote: Arc<dyn RemoteObject>,
+    called: Arc<dyn RemoteObject>,
+    /// What stands for the object that is called, and can look for another one.
+    follows: Option<Arc<dyn RemoteObject>>,
     request: Request,
     idempotent: bool,
 }
 
 impl Again {
     /// Makes the call again, as long as that is right and there is time.
-    async fn after(self, mut failure: RemoteError) -> Result<Reply, RemoteError> {
-        let mut pauses = Pauses::new(&*self.remote, self.request.deadline);
+    async fn after(mut self, mut failure: RemoteError) -> Result<Reply, RemoteError> {
+        let mut pauses = Pauses::new(&*self.called, self.request.deadline);
         let mut unknown = None;
         let mut renewed = false;
+        // Why no other object was found the last time.
+        let mut in_vain = None;
         loop {
             if matches!(failure, RemoteError::OutcomeUnknown { .. }) {
                 unknown.get_or_insert_with(|| failure.clone());
@@ -86,32 +95,42 @@ impl Again {
                 return Err(conclude(unknown, failure));
             }
             // What can be found anew is tried once at once, what may be executed twice again and again.
-            let at_once = self.remote.is_renewable() && !renewed;
-            let goes_on = at_once || self.idempotent && pauses.pause(&*self.remote).await;
+            let at_once = self.follows.is_some() && !renewed;
+            let goes_on = at_once || self.idempotent && pauses.pause(&*self.called).await;
             if !goes_on {
-                return Err(conclude(unknown, failure));
+                return Err(conclude(unknown, in_vain.unwrap_or(failure)));
             }
-            if let Some(renewing) = self.remote.renew() {
-                renewed = true;
-                if renewing.await.is_err() {
-                    continue;
-                }
+            renewed = true;
+            in_vain = self.renew().await.err();
+            if in_vain.is_some() {
+                continue;
             }
-            let pending = self.remote.clone().start(self.request.clone());
-            match answer(pending, self.remote.owner(), self.request.path).await {
+            let pending = self.called.clone().start(self.request.clone());
+            match answer(pending, self.called.owner(), self.request.path).await {
                 Ok(reply) => return Ok(reply),
                 Err(next) => failure = next,
             }
         }
     }
 
+    /// Looks for another object, if that can be.
+    async fn renew(&mut self) -> Result<(), RemoteError> {
+        let Some(follows) = &self.follows else { return Ok(()) };
+        if let Some(renewing) = follows.clone().renew(&*self.called) {
+            renewing.await?;
+        }
+        self.called = follows.present().unwrap_or_else(|| follows.clone());
+        Ok(())
+    }
+
     /// Whether the call may be made again after this: it was certainly not executed, or may be executed twice.
     fn may_repeat(&self, failure: &RemoteError) -> bool {
         match failure {
             RemoteError::OutcomeUnknown { .. } => self.idempotent,
-            RemoteError::Unreachable { .. } => self.idempotent || self.remote.is_renewable(),
+            RemoteError::Unreachable { .. } => self.idempotent || self.follows.is_some(),
             // For good, unless another object can be found in its place.
-            RemoteError::NoSuchObject { .. } => self.remote.is_renewable(),
+            RemoteError::NoSuchObject { .. } | RemoteError::Refused { .. } => self.follows.is_some(),
+            RemoteError::ShuttingDown { node } => self.follows.is_some() && *node == self.called.owner(),
             _ => false,
         }
     }

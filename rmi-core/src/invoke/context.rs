@@ -122,6 +122,18 @@ impl Limit {
     }
 }
 
+/// Awaits `future` under the limit of the scope in which it is polled first; `what` names it in the error. For work of several
+/// calls and pauses. Needs a tokio runtime.
+pub async fn limited<T>(
+    what: &str,
+    future: impl Future<Output = Result<T, RemoteError>>,
+) -> Result<T, RemoteError> {
+    match Limit::of_call(None, None) {
+        None => future.await,
+        Some(limit) => limit.bound_local(what, future).await?,
+    }
+}
+
 /// Limits all calls that are made in `block`: none takes longer than what is left of `limit` since the block was first
 /// polled, and what is left travels with them, so that it also holds for the calls which they lead to.
 ///

@@ -18,6 +18,7 @@ mod attempt;
 mod call;
 mod context;
 mod depth;
+mod following;
 mod interface;
 mod marshal;
 mod object;
@@ -27,13 +28,14 @@ mod result;
 
 pub use any::{AnyProxy, Reference};
 pub use call::{Local, Outgoing, Route, local, replied, returned, route};
-pub use context::with_timeout;
+pub use context::{limited, with_timeout};
+pub use following::Resolver;
 pub use interface::{Argument, ArgumentDescription, Descriptor, Extends, Implements, Interface};
 pub use interface::{InterfaceDescription, Method, MethodDescription};
 pub use marshal::{Arguments, Incoming, RefArg};
 pub use object::{Object, Skeleton};
 pub use proxy::Proxy;
-pub use remote::{ExportTable, GiveUp, Pending, RemoteObject, Renewal, Reply, ReplyStatus, Request};
+pub use remote::{Closed, ExportTable, GiveUp, Pending, RemoteObject, Renewal, Reply, ReplyStatus, Request};
 pub use result::{Answer, HoldsRemoteError, RemoteResult, Running, answer};
 
 pub(crate) use any::Target;

@@ -101,6 +101,39 @@ impl<I: Interface> Proxy<I> {
         Self { timeout: Some(limit), ..this.clone() }
     }
 
+    /// Resolves when the object is gone or its owner is lost, with what a call would say now:
+    ///
+    /// * [`RemoteError::NoSuchObject`]: the owner has it no more, or was restarted;
+    /// * [`RemoteError::Unreachable`]: the session with the owner ended and could not be made again, or the owner said
+    ///   goodbye, which is noticed at once;
+    /// * [`RemoteError::ShuttingDown`]: the node that holds this proxy was stopped.
+    ///
+    /// An owner that crashed is given up when it does not come back within the
+    /// [reconnect window](crate::Builder::reconnect_window); a connection that breaks and is made again resolves nothing. An
+    /// owner that is out of reach may come back, and then the proxy works again at its next use: whoever wants to go on
+    /// waiting calls the object, then this. If the proxy is in that state already, this resolves at once.
+    ///
+    /// Never resolves for a local object, which its proxy keeps. The future borrows the proxy, and so keeps the object like any
+    /// proxy does; dropping it leaves nothing behind. It uses nothing of the session and has no limit.
+    ///
+    /// ```
+    /// # use rmi::{Proxy, RemoteError, remote};
+    /// # #[remote]
+    /// # trait Watcher { async fn notify(&self, news: &str) -> Result<(), RemoteError>; }
+    /// # fn keep(watcher: WatcherProxy) {
+    /// tokio::spawn(async move {
+    ///     let why = Proxy::closed(&watcher).await;
+    ///     println!("a watcher is gone: {why}");
+    /// });
+    /// # }
+    /// ```
+    pub async fn closed(this: &Self) -> RemoteError {
+        match &this.inner {
+            Inner::Local { .. } => std::future::pending().await,
+            Inner::Remote(remote) => remote.closed().await,
+        }
+    }
+
     pub(crate) fn from_target(target: Target, timeout: Option<Duration>) -> Option<Self> {
         let inner = match target {
             Target::Remote(remote) => Inner::Remote(remote),

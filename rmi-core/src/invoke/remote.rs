@@ -24,25 +24,30 @@ pub trait RemoteObject: Any + Send + Sync {
     /// The object.
     fn object(&self) -> ObjectId;
     /// Where the owner can be dialed.
-    fn addresses(&self) -> &[String];
+    fn addresses(&self) -> Vec<String>;
     /// A timer, of the runtime of the node that holds the object.
     fn sleep_until(&self, deadline: Instant) -> Sleep;
     /// How long a call may take for which nothing else is said.
     fn call_timeout(&self) -> Option<Duration>;
     /// For how long it makes sense to try again what nobody said a limit for.
     fn reconnect_window(&self) -> Duration;
+    /// Resolves with what calls would now say, when the object is gone or its owner is lost.
+    fn closed(&self) -> Closed<'_>;
     /// Sends a call. Never blocks; the request waits in a bounded queue until it may leave.
     fn start(self: Arc<Self>, request: Request) -> Pending;
-    /// Whether [`renew`](Self::renew) can find another object in the place of one that is gone.
-    fn is_renewable(&self) -> bool {
-        false
+    /// The object that this one stands for at present, where that can [change](Self::renew).
+    fn present(&self) -> Option<Arc<dyn RemoteObject>> {
+        None
     }
-    /// Looks for the object anew, after a call failed that was certainly not executed or may be executed twice. What is
-    /// started afterwards goes to what was found.
-    fn renew(&self) -> Option<Renewal> {
+    /// Looks for an object in the place of one that this one stood for, after a call failed that was certainly not executed or
+    /// may be executed twice. What was found is [`present`](Self::present) then.
+    fn renew(self: Arc<Self>, _failed: &dyn RemoteObject) -> Option<Renewal> {
         None
     }
 }
+
+/// What [`RemoteObject::closed`] does.
+pub type Closed<'a> = Pin<Box<dyn Future<Output = RemoteError> + Send + 'a>>;
 
 /// What [`RemoteObject::renew`] does.
 pub type Renewal = Pin<Box<dyn Future<Output = Result<(), RemoteError>> + Send>>;

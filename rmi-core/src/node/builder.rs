@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::error::StartError;
+use crate::node::connection::listen;
+use crate::node::connection::policy::{DialPolicy, DialRequest};
 use crate::node::core::Core;
 use crate::node::handle::Node;
-use crate::node::listen;
-use crate::node::policy::{DialPolicy, DialRequest};
 use crate::session::{Locality, MIN_LEASE_MS};
 use crate::transport::{Address, Listener};
 use crate::wire::Limits;
@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) max_sessions: usize,
     pub(crate) max_unsent: u64,
     pub(crate) dial_policy: DialPolicy,
+    pub(crate) relay: bool,
     pub(crate) call_timeout: Option<Duration>,
 }
 
@@ -52,6 +53,7 @@ impl Builder {
                 max_sessions: 1024,
                 max_unsent: 256 * 1024 * 1024,
                 dial_policy: DialPolicy::default(),
+                relay: true,
                 call_timeout: None,
             },
         }
@@ -150,6 +152,17 @@ impl Builder {
         self
     }
 
+    /// Whether this node relays for others, which it does by default: who gets a reference from this node whose owner it cannot dial (no listener, behind
+    /// NAT) reaches the owner through this node's own session with it. This node does not look into what it relays.
+    ///
+    /// It costs the traffic of those calls twice, and up to 1.2 MiB of memory a tunnel; a peer has at most 256 tunnels at a time.
+    /// Without it such references fail with [`RemoteError::Unreachable`](crate::RemoteError::Unreachable) at those who get them. This node itself still
+    /// reaches others through nodes that relay.
+    pub fn relay(mut self, relay: bool) -> Self {
+        self.settings.relay = relay;
+        self
+    }
+
     /// How long calls of this node to others may take for which nothing else is said, neither by
     /// [`Proxy::with_timeout`](crate::Proxy::with_timeout) nor by the [scope](crate::with_timeout) in which they are made. Without it there
     /// is no limit: such a call waits as long as the session with the owner lasts. Calls of local objects are not limited by it.
@@ -186,6 +199,9 @@ impl Builder {
                 false => self.advertise,
             };
             addresses.given.truncate(16);
+            if core.settings.relay {
+                core.relays.start(core.id, &addresses.given);
+            }
         }
         for listener in listeners {
             core.spawn(listen::accept(core.clone(), listener));
@@ -222,7 +238,8 @@ fn check(settings: &Settings) -> Result<(), StartError> {
 }
 
 fn parse(address: &str) -> Result<Address, StartError> {
-    address.parse().map_err(|reason| StartError::BadAddress { address: address.to_owned(), reason })
+    Address::of_program(address)
+        .map_err(|reason| StartError::BadAddress { address: address.to_owned(), reason })
 }
 
 async fn bind(address: &str) -> Result<Listener, StartError> {

@@ -1,29 +1,28 @@
 //! The node itself: what all its links, tasks and handles share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 use tokio_util::task::TaskTracker;
 
 use crate::error::RemoteError;
 use crate::gc::{Debt, SessionKey};
-use crate::id::{InterfaceName, NodeId, ObjectId};
-use crate::invoke::{AnyProxy, Target};
+use crate::id::{NodeId, ObjectId};
+use crate::invoke::AnyProxy;
 use crate::node::builder::Settings;
+use crate::node::connection::introducer::{DialSlot, Named, all_dials};
+use crate::node::connection::reached::Reached;
 use crate::node::exports::Exports;
-use crate::node::import::{Import, Way};
-use crate::node::introducer::{DialSlot, Named, all_dials};
 use crate::node::link::{Link, Origin, Reason, Stage};
-use crate::node::live::Live;
-use crate::node::reached::Reached;
+use crate::node::relay::Relays;
 use crate::node::stats::Served;
-use crate::session::{Introduction, Locality, OutReference, Phase};
+use crate::session::{Introduction, Locality, Phase};
 use crate::transport::Address;
 
 pub(crate) struct Core {
@@ -45,12 +44,13 @@ pub(crate) struct Core {
     /// Calls of servants; links know how to end them.
     pub(crate) calls: TaskTracker,
     /// No new work is accepted.
-    pub(crate) draining: AtomicBool,
+    pub(crate) draining: watch::Sender<bool>,
     /// What is said to peers once the node is leaving.
     pub(crate) leaving: OnceLock<(u8, String)>,
     /// Everything must end.
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) served: Mutex<Served>,
+    pub(crate) relays: Relays,
 }
 
 /// The sessions of a node, and the ways that they are.
@@ -107,10 +107,11 @@ impl Core {
             runtime,
             tasks: Mutex::default(),
             calls: TaskTracker::new(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
             leaving: OnceLock::new(),
             stop: watch::Sender::new(false),
             served: Mutex::default(),
+            relays: Relays::default(),
         })
     }
 
@@ -119,12 +120,10 @@ impl Core {
     }
 
     /// Runs a task that ends with the node.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
         let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
-        if !self.is_stopped() {
-            tasks.spawn_on(task, &self.runtime);
-        }
+        if self.is_stopped() { None } else { Some(tasks.spawn_on(task, &self.runtime)) }
     }
 
     /// Runs the task of a link that is to be opened. If the runtime is gone, and the node with it, the link is closed:
@@ -160,7 +159,7 @@ impl Core {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
     }
 
     pub(crate) fn introduction(&self) -> Introduction {
@@ -178,14 +177,22 @@ impl Core {
     /// The session in which `object` was received from its owner, if there is one. Whoever dialed, and whoever the other end
     /// really is: it knows the object already.
     pub(crate) fn link_holding(&self, owner: NodeId, object: ObjectId) -> Option<Arc<Link>> {
-        let links = self.links.lock().by_peer.get(&owner).cloned()?;
-        links.into_iter().find(|link| link.is_usable() && link.look(|session| session.holds(object)))
+        self.links_with(owner)
+            .into_iter()
+            .find(|link| link.is_usable() && link.look(|session| session.holds(object)))
     }
 
-    /// The session with `owner` for references that third nodes gave; dials if there is none.
+    /// The open sessions with whoever says it is `peer`, oldest first.
+    pub(crate) fn links_with(&self, peer: NodeId) -> Vec<Arc<Link>> {
+        self.links.lock().by_peer.get(&peer).cloned().unwrap_or_default()
+    }
+
+    /// The session with `owner` for references that third nodes gave; dials if there is none, for the sake of `object`, or for none to
+    /// reach others through it.
     pub(crate) fn link_to(
         self: &Arc<Self>,
         owner: NodeId,
+        object: Option<ObjectId>,
         addresses: &Named,
         cause: Cause,
     ) -> Result<Arc<Link>, RemoteError> {
@@ -218,14 +225,17 @@ impl Core {
             return Err(RemoteError::Overloaded { node: self.id, what });
         };
         let target = format!("node {owner} at {}", addresses.list.join(", "));
-        let link = Link::new(self, target, Origin::DialedOwner(addresses.clone()));
+        let link = Link::new(self, target, Origin::DialedOwner(addresses.clone(), object));
         links.all.insert(link.key, link.clone());
         links.opening.extend(slot.map(|slot| (link.key, slot)));
         let replaced = links.to_node.insert(owner, link.clone());
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
         drop(replaced);
-        self.spawn_link(&link, crate::node::dial::to_owner(link.clone(), owner, addresses.clone(), attempt));
+        self.spawn_link(
+            &link,
+            crate::node::connection::dial::to_owner(link.clone(), owner, addresses.clone(), attempt),
+        );
         self.close_if_stopped(&link);
         Ok(link)
     }
@@ -244,7 +254,7 @@ impl Core {
         let replaced = links.to_address.insert(address.clone(), link.clone());
         drop(links);
         drop(replaced);
-        self.spawn_link(&link, crate::node::dial::to_address(link.clone(), address.clone()));
+        self.spawn_link(&link, crate::node::connection::dial::to_address(link.clone(), address.clone()));
         self.close_if_stopped(&link);
         Ok(link)
     }
@@ -340,49 +350,6 @@ impl Core {
                 link.amend(|session| session.unpin(debt.transfer));
             }
         }
-    }
-
-    // ---- references ----
-
-    /// References of a message that leaves this node.
-    pub(crate) fn outward(&self, references: Vec<AnyProxy>) -> Result<Vec<OutReference<Live>>, String> {
-        references.into_iter().map(|proxy| self.outward_one(proxy)).collect()
-    }
-
-    fn outward_one(&self, proxy: AnyProxy) -> Result<OutReference<Live>, String> {
-        let AnyProxy { target, interface, .. } = proxy;
-        match target {
-            Target::Own(object) => Ok(self.own(object, interface)),
-            Target::Remote(remote) => {
-                let (owner, id) = (remote.owner(), remote.object());
-                if owner == self.id {
-                    // Another node of this process holds it, or somebody sent home what is gone.
-                    return Ok(match self.exports.find(id) {
-                        Some(object) => self.own(object, interface),
-                        None => OutReference::Dead { id, interface },
-                    });
-                }
-                let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
-                let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
-                let addresses = import.addresses.list.clone();
-                Ok(OutReference::Held { owner, id, interface, addresses, pin: import })
-            }
-        }
-    }
-
-    fn own(&self, object: Arc<crate::invoke::Object>, interface: InterfaceName) -> OutReference<Live> {
-        let id = self.exports.export(&object);
-        OutReference::Own { id, interface, object }
-    }
-
-    /// An own object that came home.
-    pub(crate) fn home(self: &Arc<Self>, id: ObjectId, interface: InterfaceName) -> AnyProxy {
-        let target = match self.exports.find(id) {
-            Some(object) => Target::Own(object),
-            // Its holder's session ended, and it did not know yet. Calls on it fail as those on any dead reference.
-            None => Target::Remote(Import::new(self, self.id, id, Named::none(), Way::Gone)),
-        };
-        AnyProxy::new(target, interface)
     }
 }
 

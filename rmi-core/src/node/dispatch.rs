@@ -16,6 +16,7 @@ use crate::node::discard::discard;
 use crate::node::execution::{Execution, Fate};
 use crate::node::link::{Link, Reason};
 use crate::node::live::Live;
+use crate::node::relay;
 use crate::session::{Arrived, Assembly, Event, FragmentError, Head, Time, Verdict};
 use crate::wire::{Frame, ReplyKind};
 
@@ -75,6 +76,7 @@ impl Inbox {
                 link.with(|session| session.answer_dirty(object, alive));
             }
             Event::Settled { pay, gone } => core.settle(link, pay, gone),
+            Event::Tunnel { tunnel, what } => relay::tunneled(link, tunnel, what),
             Event::Bye { text, .. } => return Err(Close(Reason::Bye(text))),
         }
         Ok(())

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,12 +9,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::error::RemoteError;
 use crate::id::NodeId;
 use crate::invoke::Reference;
+use crate::node::background::Background;
 use crate::node::builder::Builder;
 use crate::node::clock;
+use crate::node::connection::driver;
 use crate::node::core::Core;
-use crate::node::driver;
 use crate::node::link::{Link, Origin, Reason};
-use crate::node::peer::{Peer, ask_root};
+use crate::node::peer::Peer;
 use crate::session::{Phase, Role};
 use crate::transport::{Address, Distance, Stream};
 
@@ -42,7 +42,7 @@ impl Drop for Owner {
         if core.stop.send_replace(true) {
             return;
         }
-        core.draining.store(true, Ordering::Release);
+        core.draining.send_replace(true);
         let roots = std::mem::take(&mut *core.roots.lock());
         drop(roots);
         let text = format!("node {} was dropped", core.id);
@@ -69,12 +69,18 @@ impl Drop for EndLinks {
 /// Says Bye, waits for the peers to hang up, ends all links and all tasks.
 async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
     let (code, text) = core.leaving.get_or_init(|| (code, text)).clone();
-    for link in core.all_links() {
-        link.with(|session| session.bye(code, text.clone()));
-    }
     let until = clock::now() + patience;
-    while clock::now() < until && core.all_links().iter().any(|link| link.look(|session| session.is_open())) {
-        tokio::time::sleep(LOOK).await;
+    // First in the sessions that others of this node carry: nothing follows the Bye of those.
+    for relayed in [true, false] {
+        let mut links = core.all_links();
+        links.retain(|link| link.tunnels.is_relayed() == relayed);
+        for link in &links {
+            link.with(|session| session.bye(code, text.clone()));
+        }
+        // Whose connection is broken may come back and hear it.
+        while clock::now() < until && links.iter().any(|link| link.look(|session| session.is_on())) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
     core.stop.send_replace(true);
     for link in core.all_links() {
@@ -133,31 +139,7 @@ impl Node {
     /// [`RemoteError::BadAddress`], [`RemoteError::Unreachable`], [`RemoteError::NotBound`], or
     /// [`RemoteError::WrongInterface`] if the object is no `P`.
     pub async fn root<P: Reference>(&self, address: &str, name: &str) -> Result<P, RemoteError> {
-        let address = parse(address)?;
-        if self.is_mine(&address) {
-            let published = self.core().roots.lock().get(name).cloned();
-            let at = format!("node {}", self.id());
-            return match published {
-                Some(proxy) => P::from_any(proxy).await,
-                None => Err(RemoteError::NotBound { name: name.to_owned(), at }),
-            };
-        }
-        let link = self.core().link_at(&address)?;
-        let is_new = link.peer().is_none();
-        let mut answer = ask_root(&link, name).await;
-        // Whoever listens there was asked for, not the node that did when the session began. Asking twice harms nobody.
-        if !is_new
-            && matches!(answer, Err(RemoteError::Unreachable { .. } | RemoteError::OutcomeUnknown { .. }))
-        {
-            answer = ask_root(&self.core().link_at(&address)?, name).await;
-        }
-        let found = answer.map_err(|error| match error {
-            RemoteError::NotBound { name, at } => {
-                RemoteError::NotBound { name, at: format!("{address} ({at})") }
-            }
-            other => other,
-        })?;
-        P::from_any(found).await
+        Background::of(self).root(address, name).await
     }
 
     /// The node at `address`. Uses the session with it, or dials. Dropping the future lets the dialing go on.
@@ -203,10 +185,6 @@ impl Node {
         }
     }
 
-    fn is_mine(&self, address: &Address) -> bool {
-        self.core().addresses.lock().listening.contains(address)
-    }
-
     /// Stops the node gracefully: accepts no new calls and sessions, unpublishes everything, waits until running calls have
     /// been answered and references it passed on have been registered by their receivers, then says Bye to its peers and ends
     /// all its tasks. The waiting is bounded by [`Builder::drain_timeout`]. A second call waits for the same.
@@ -214,7 +192,7 @@ impl Node {
     /// Dropping the future leaves the node draining; call it again, or drop the node.
     pub async fn shutdown(&self) {
         let core = self.core();
-        core.draining.store(true, Ordering::Release);
+        core.draining.send_replace(true);
         let roots = std::mem::take(&mut *core.roots.lock());
         drop(roots);
         let until = clock::now() + core.settings.drain_timeout;
@@ -239,8 +217,9 @@ fn is_drained(link: &Arc<Link>) -> bool {
     })
 }
 
-fn parse(address: &str) -> Result<Address, RemoteError> {
-    address.parse().map_err(|reason| RemoteError::BadAddress { address: address.to_owned(), reason })
+pub(crate) fn parse(address: &str) -> Result<Address, RemoteError> {
+    Address::of_program(address)
+        .map_err(|reason| RemoteError::BadAddress { address: address.to_owned(), reason })
 }
 
 impl fmt::Debug for Node {

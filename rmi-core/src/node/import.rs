@@ -1,20 +1,21 @@
 //! An object of another node, as proxies and pins hold it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use crate::error::RemoteError;
 use crate::gc::Debt;
 use crate::id::{NodeId, ObjectId};
-use crate::invoke::{GiveUp, Pending, RemoteObject, Request};
+use crate::invoke::{Closed, GiveUp, Pending, RemoteObject, Request};
 use crate::node::clock;
+use crate::node::connection::introducer::Named;
 use crate::node::core::{Cause, Core};
-use crate::node::introducer::Named;
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
 use crate::session::{Message, Outward};
@@ -31,6 +32,8 @@ pub(crate) struct Import {
     /// Where the owner can be dialed, and who says so.
     pub(crate) addresses: Named,
     pub(crate) way: Mutex<Way>,
+    /// Wakes those who wait for its end. Made by the first of them: most objects have none.
+    watched: OnceLock<Box<Notify>>,
 }
 
 /// How the object is reached.
@@ -38,8 +41,9 @@ pub(crate) struct Import {
 pub(crate) enum Way {
     /// In the session where the entry is.
     Link(Arc<Link>),
-    /// The session ended, or there never was one. The next use asks again.
-    Lost,
+    /// The session ended, or there never was one, and nothing is under way to change that. The next use asks again. What
+    /// calls would say is shared by the objects of a session; none: another node is in the place of the owner.
+    Lost(Option<Arc<RemoteError>>),
     /// The owner said that the object is gone.
     Gone,
 }
@@ -52,7 +56,14 @@ impl Import {
         addresses: Named,
         way: Way,
     ) -> Arc<Self> {
-        Arc::new(Self { core: core.clone(), owner, object, addresses, way: Mutex::new(way) })
+        Arc::new(Self {
+            core: core.clone(),
+            owner,
+            object,
+            addresses,
+            way: Mutex::new(way),
+            watched: OnceLock::new(),
+        })
     }
 
     /// The session that leads to the object. If it ended, asks again in another (PROTOCOL 7.7).
@@ -61,7 +72,7 @@ impl Import {
         match &*way {
             Way::Gone => return Err(self.no_such_object()),
             Way::Link(link) if link.is_usable() => return Ok(link.clone()),
-            Way::Link(_) | Way::Lost => {}
+            Way::Link(_) | Way::Lost(_) => {}
         }
         self.ask_again(&mut way, Vec::new(), Cause::Used).map_err(|(error, _)| error)
     }
@@ -75,7 +86,7 @@ impl Import {
         cause: Cause,
     ) -> Result<Arc<Link>, (RemoteError, Vec<Debt>)> {
         loop {
-            let link = match self.core.link_to(self.owner, &self.addresses, cause) {
+            let link = match self.core.link_to(self.owner, Some(self.object), &self.addresses, cause) {
                 Ok(link) => link,
                 Err(error) => return Err((error, debts)),
             };
@@ -88,6 +99,22 @@ impl Import {
                 // It ended this moment: there will be another, or an error.
                 Err(back) => debts = back,
             }
+        }
+    }
+
+    /// The way has ended, and this was noted in it.
+    pub(crate) fn ended(&self) {
+        if let Some(watched) = self.watched.get() {
+            watched.notify_waiters();
+        }
+    }
+
+    /// What calls would say for want of a way.
+    fn no_way(&self) -> Option<RemoteError> {
+        match &*self.way.lock() {
+            Way::Link(_) => None,
+            Way::Lost(Some(error)) => Some((**error).clone()),
+            Way::Lost(None) | Way::Gone => Some(self.no_such_object()),
         }
     }
 
@@ -143,8 +170,8 @@ impl RemoteObject for Import {
         self.object
     }
 
-    fn addresses(&self) -> &[String] {
-        &self.addresses.list
+    fn addresses(&self) -> Vec<String> {
+        self.addresses.list.to_vec()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
@@ -157,6 +184,21 @@ impl RemoteObject for Import {
 
     fn reconnect_window(&self) -> Duration {
         self.core.settings.reconnect_window
+    }
+
+    fn closed(&self) -> Closed<'_> {
+        Box::pin(async move {
+            loop {
+                let watched = self.watched.get_or_init(Box::default);
+                let mut ended = pin!(watched.notified());
+                // Before the look: what ends after it is heard of.
+                ended.as_mut().enable();
+                if let Some(error) = self.no_way() {
+                    return error;
+                }
+                ended.await;
+            }
+        })
     }
 
     fn start(self: Arc<Self>, request: Request) -> Pending {

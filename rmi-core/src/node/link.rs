@@ -11,13 +11,14 @@ use crate::gc::SessionKey;
 use crate::id::{NodeId, ObjectId};
 use crate::invoke::GiveUp;
 use crate::node::clock;
+use crate::node::connection::introducer::Named;
+use crate::node::connection::resume::Handover;
 use crate::node::core::Core;
 use crate::node::discard::discard;
 use crate::node::import::{Import, Way};
-use crate::node::introducer::Named;
 use crate::node::live::{Caller, Live};
-use crate::node::resume::Handover;
 use crate::node::running::Running;
+use crate::node::tunnel::Tunnels;
 use crate::session::{Failure, Session};
 
 pub(crate) struct Link {
@@ -43,6 +44,7 @@ pub(crate) struct Link {
     pub(crate) stage: watch::Sender<Stage>,
     /// Calls of this peer that have a task.
     pub(crate) running: Running,
+    pub(crate) tunnels: Tunnels,
 }
 
 /// What is told to the session by whoever works on it next.
@@ -56,8 +58,8 @@ struct Dropped {
 /// for the references that arrived on it.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// Dialed for the sake of an object's owner, at these addresses.
-    DialedOwner(Named),
+    /// Dialed as an owner, at these addresses: for the sake of an object, or to reach others through it.
+    DialedOwner(Named, Option<ObjectId>),
     /// Dialed because a person or program named the address.
     DialedAddress,
     /// The peer dialed.
@@ -134,6 +136,7 @@ impl Link {
             peer: OnceLock::new(),
             stage: watch::Sender::new(Stage::Opening),
             running: Running::default(),
+            tunnels: Tunnels::default(),
         })
     }
 
@@ -186,13 +189,13 @@ impl Link {
     }
 
     pub(crate) fn is_dialed(&self) -> bool {
-        matches!(self.origin, Origin::DialedOwner(_) | Origin::DialedAddress)
+        matches!(self.origin, Origin::DialedOwner(..) | Origin::DialedAddress)
     }
 
     /// Whether it was made to dial an owner at just these addresses.
     pub(crate) fn dials(&self, addresses: &Named) -> bool {
         let policy = &self.core.settings.dial_policy;
-        matches!(&self.origin, Origin::DialedOwner(dialed) if policy.is_same(dialed, addresses))
+        matches!(&self.origin, Origin::DialedOwner(dialed, _) if policy.is_same(dialed, addresses))
     }
 
     pub(crate) fn is_inbound(&self) -> bool {
@@ -206,6 +209,11 @@ impl Link {
 
     pub(crate) fn set_peer(&self, node: NodeId, addresses: Named) {
         let _ = self.peer.set((node, addresses));
+    }
+
+    /// Whether the peer says of itself that it accepts connections from here.
+    pub(crate) fn peer_can_be_dialed(&self) -> bool {
+        self.peer.get().is_some_and(|(_, named)| !named.list.is_empty())
     }
 
     /// Named that the peer named.

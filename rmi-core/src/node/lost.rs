@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::error::RemoteError;
 use crate::gc::{Debt, LostImport};
 use crate::id::ObjectId;
 use crate::node::clock;
+use crate::node::connection::introducer::Named;
 use crate::node::core::{Cause, Core};
 use crate::node::import::{Import, Way};
-use crate::node::introducer::Named;
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
 use crate::session::{Lost, Phase};
@@ -34,6 +35,7 @@ impl Link {
         }
         tracing::debug!(node = %self.core.id, peer = %self.target, %reason, "session closed");
         self.core.forget_way(self);
+        self.end_tunnels(&reason);
         self.collect_dropped();
         let handover = self.take_handover();
         drop(handover);
@@ -89,26 +91,59 @@ impl Link {
             let error = self.lost_call(reason, call.begun, &call.caller);
             call.caller.fail(error);
         }
-        let definite = matches!(
-            reason,
-            Reason::Unreachable(_) | Reason::Replaced(_) | Reason::Refused(_) | Reason::Stopped
-        );
         // However many entries a link carries, they count as one: all of them ask in the same new link.
         let mut may_ask = None;
+        let ended = Ended { certainty: Certainty::of(reason), error: self.no_way(reason) };
         for import in lost.imports {
-            self.core.lost_import(self, import, definite, &mut may_ask);
+            self.core.lost_import(self, import, &ended, &mut may_ask);
+        }
+    }
+
+    /// What calls of its objects would say after the session has ended; none: they are gone.
+    fn no_way(&self, reason: &Reason) -> Option<Arc<RemoteError>> {
+        let error = match reason {
+            Reason::Replaced(_) => return None,
+            Reason::Stopped => RemoteError::ShuttingDown { node: self.core.id },
+            reason => RemoteError::Unreachable { target: self.target.clone(), reason: reason.to_string() },
+        };
+        Some(Arc::new(error))
+    }
+}
+
+/// What the end of a session says about the objects in it.
+struct Ended {
+    certainty: Certainty,
+    error: Option<Arc<RemoteError>>,
+}
+
+/// Whether the owner is out of reach for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    /// It said so, or this node ends.
+    Certain,
+    /// At the addresses that were tried.
+    There,
+    /// Another session may lead to it.
+    None,
+}
+
+impl Certainty {
+    fn of(reason: &Reason) -> Self {
+        match reason {
+            Reason::Bye(_) | Reason::Stopped => Self::Certain,
+            Reason::Unreachable(_) | Reason::Replaced(_) | Reason::Refused(_) => Self::There,
+            Reason::Broken(_) | Reason::Expired | Reason::Forgotten | Reason::Violation(_) => Self::None,
         }
     }
 }
 
 impl Core {
-    /// An entry of a link that ended. `definite`: its owner cannot be reached. `may_ask`: whether the entries of this
-    /// link may ask again, once that is decided.
+    /// An entry of a link that ended. `may_ask`: whether the entries of this link may ask again, once that is decided.
     fn lost_import(
         self: &Arc<Self>,
         link: &Arc<Link>,
         lost: LostImport<Weak<Import>>,
-        definite: bool,
+        ended: &Ended,
         may_ask: &mut Option<bool>,
     ) {
         let LostImport { object, handles, mut owed } = lost;
@@ -129,19 +164,28 @@ impl Core {
                         Err(back) => owed = back,
                     }
                 }
-                Way::Lost | Way::Gone => continue,
+                Way::Lost(_) | Way::Gone => continue,
             }
-            *way = Way::Lost;
+            *way = Way::Lost(ended.error.clone());
             // Another introducer may have named better addresses than those that were tried for all.
-            let tried = !matches!(link.origin, Origin::DialedOwner(_)) || link.dials(&import.addresses);
-            let definite = definite && tried;
+            let tried = !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.addresses);
+            let definite = match ended.certainty {
+                Certainty::Certain => true,
+                Certainty::There => tried,
+                Certainty::None => false,
+            };
             if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
+                drop(way);
+                import.ended();
                 continue;
             }
             // What never answered counts among the dials of whoever named it.
             let cause = if link.peer().is_some() { Cause::Lost } else { Cause::Introduced };
-            if let Err((_, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), cause) {
+            if let Err((error, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), cause) {
                 owed = back;
+                *way = Way::Lost(Some(Arc::new(error)));
+                drop(way);
+                import.ended();
             }
         }
         // Nobody holds it, or its owner is out of reach.
@@ -165,6 +209,7 @@ impl Core {
         }
         for import in gone.iter().filter_map(Weak::upgrade) {
             *import.way.lock() = Way::Gone;
+            import.ended();
         }
         self.pay(pay);
     }
@@ -178,9 +223,14 @@ impl Core {
         debt: Debt,
     ) -> Arc<Import> {
         let mut holding = self.link_holding(owner, object);
-        while let Some(link) =
-            holding.take().or_else(|| self.link_to(owner, &addresses, Cause::Introduced).ok())
-        {
+        let error = loop {
+            let found = holding
+                .take()
+                .map_or_else(|| self.link_to(owner, Some(object), &addresses, Cause::Introduced), Ok);
+            let link = match found {
+                Ok(link) => link,
+                Err(error) => break error,
+            };
             let make = || {
                 let import = Import::new(self, owner, object, addresses.clone(), Way::Link(link.clone()));
                 let weak = Arc::downgrade(&import);
@@ -191,9 +241,9 @@ impl Core {
                 self.pay(pay);
                 return import;
             }
-        }
+        };
         // The owner is definitely unreachable, which calls say, or enough are being dialed.
         self.pay(vec![debt]);
-        Import::new(self, owner, object, addresses, Way::Lost)
+        Import::new(self, owner, object, addresses, Way::Lost(Some(Arc::new(error))))
     }
 }

@@ -42,6 +42,10 @@ pub struct SessionStats {
     pub peer: Option<NodeId>,
     /// Whether the peer dialed.
     pub inbound: bool,
+    /// Whether it leads through another node, which relays it.
+    pub relayed: bool,
+    /// Tunnels in it: ends of relayed sessions, and those that this node relays for others.
+    pub tunnels: usize,
     /// Whether frames flow. Otherwise it is opening, or its connection is gone and its lease is still running.
     pub open: bool,
     /// Own objects that the peer holds.
@@ -99,6 +103,8 @@ fn stats(core: &Core) -> NodeStats {
                 SessionStats {
                     peer: link.peer(),
                     inbound: link.is_inbound(),
+                    relayed: link.tunnels.is_relayed(),
+                    tunnels: session.tunnels(),
                     open: session.phase() == Phase::Open,
                     exports: session.listed(),
                     imports: session.imported(),

@@ -10,6 +10,7 @@ use crate::id::{MethodId, NodeId, ObjectId};
 use crate::session::calls::NotServed;
 use crate::session::state::{Handles, Phase, Session, SessionError, violation};
 use crate::session::time::Time;
+use crate::session::tunnels::Tunneled;
 use crate::wire::{Frame, Owner, ReplyKind, Table, Target};
 
 /// A reference that arrived. Its accounting in *this* session is done.
@@ -141,6 +142,13 @@ pub enum Event<H: Handles> {
         pay: Vec<Debt>,
         /// Handles of the object that is gone.
         gone: Vec<H::Weak>,
+    },
+    /// Something about a tunnel.
+    Tunnel {
+        /// Its number, as this side writes it.
+        tunnel: u64,
+        /// What.
+        what: Tunneled,
     },
     /// The peer said Bye: [`Session::end`].
     Bye {
@@ -276,6 +284,7 @@ impl<H: Handles> Session<H> {
                 self.garbage.pins.push(pin);
                 Ok(Event::Nothing)
             }
+            Frame::Relay(relay) => self.relayed(relay),
             Frame::Bye { code, text } => Ok(Event::Bye { code, text }),
             Frame::Unsupported { .. } => Ok(Event::Nothing),
             Frame::Unknown { kind } => {

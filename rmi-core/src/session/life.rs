@@ -5,6 +5,7 @@ use crate::session::queue::Part;
 use crate::session::resume::Ticket;
 use crate::session::state::{Handles, Lost, Phase, Session, Timeout};
 use crate::session::time::Time;
+use crate::session::tunnels::Tunnels;
 use crate::wire::Frame;
 
 impl<H: Handles> Session<H> {
@@ -67,6 +68,7 @@ impl<H: Handles> Session<H> {
         };
         let calls = self.calls.end(|call, last| last <= taken && is_whole(call));
         self.outgoing.end(&mut self.garbage);
+        self.tunnels = Tunnels::default();
         Lost { imports: self.imports.end(), calls }
     }
 
@@ -79,7 +81,7 @@ impl<H: Handles> Session<H> {
 
     /// Says Bye. Nothing may be sent after it but what is queued; the caller then ends the session.
     pub fn bye(&mut self, code: u8, text: String) {
-        if matches!(self.phase, Phase::Open) {
+        if self.phase == Phase::Open && !self.parting {
             self.ring.push(&Frame::Bye { code, text });
             self.parting = true;
         }

@@ -22,6 +22,10 @@ enum Scope {
 
 fn scope(address: &str) -> Option<Scope> {
     let (scheme, rest) = address.split_once("://")?;
+    if scheme == "relay" {
+        // A node, which is the same everywhere, and maybe where it is dialed.
+        return rest.split_once('/').map_or(Some(Scope::Network), |(_, inner)| scope(inner));
+    }
     Some(match scheme {
         "mem" => Scope::Process,
         "unix" => Scope::Host,
@@ -83,6 +87,10 @@ mod tests {
             ("unix:///run/bank.sock", true, true, false),
             ("mem://bank", true, false, false),
             ("nonsense", false, false, false),
+            ("relay://0b1bd8b6-4f4b-4b57-a2b6-6b4a4d8f9c11", true, true, true),
+            ("relay://0b1bd8b6-4f4b-4b57-a2b6-6b4a4d8f9c11/tcp://10.0.0.5:1", true, true, true),
+            ("relay://0b1bd8b6-4f4b-4b57-a2b6-6b4a4d8f9c11/tcp://127.0.0.1:1", true, true, false),
+            ("relay://0b1bd8b6-4f4b-4b57-a2b6-6b4a4d8f9c11/mem://x", true, false, false),
         ] {
             assert_eq!(here.may_give(address, &here), same_process, "{address}");
             assert_eq!(here.may_give(address, &neighbour), same_host, "{address}");

@@ -39,6 +39,8 @@ pub enum OutReference<H: Handles> {
         interface: InterfaceName,
         /// Where the owner can be dialed.
         addresses: Arc<[String]>,
+        /// Where it is found through this node.
+        relays: Arc<[String]>,
         /// Keeps the import entry alive.
         pin: H::Pin,
     },

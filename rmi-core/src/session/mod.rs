@@ -30,11 +30,13 @@ mod locality;
 mod look;
 mod message;
 mod outgoing;
+mod output;
 mod queue;
 mod resume;
 mod sequence;
 mod state;
 mod time;
+mod tunnels;
 
 pub use assembly::{Assembly, FragmentError};
 pub use calls::LostCall;
@@ -45,3 +47,4 @@ pub use message::{Failure, Message, OutReference, Output, Outward, Unsent};
 pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;
+pub use tunnels::{NoTunnel, TUNNEL_WINDOW, Tunneled};

@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::id::{InterfaceName, NodeId};
-use crate::session::message::{Failure, Message, OutReference, Output, Outward, Unsent};
+use crate::session::message::{Failure, Message, OutReference, Outward, Unsent};
 use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
-use crate::wire::{Call, Frame, Limits, Owner, Reply, ReplyKind, Table, TableNode, TableReference, Target};
+use crate::wire::{
+    Call, Frame, Limits, NODE_ADDRESSES_MAX, Owner, Reply, ReplyKind, Table, TableNode, TableReference,
+    Target,
+};
 
 /// How many waiting calls are looked at for one that may begin before those ahead of it.
 const MAX_LOOK_AHEAD: usize = 64;
@@ -65,7 +68,7 @@ impl<H: Handles> Session<H> {
         self.ring.waiting() > 0
             || self.received.is_due(ring)
             || !self.pongs.is_empty()
-            || (room && !self.outgoing.under_way.is_empty())
+            || (room && (!self.outgoing.under_way.is_empty() || self.tunnels.has_output()))
     }
 
     /// Lets messages begin while there is room.
@@ -118,7 +121,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// Refuses the calls that wait, if none could leave for as long as this side is willing to wait.
-    fn give_up_stalled(&mut self, now: Time) {
+    pub(super) fn give_up_stalled(&mut self, now: Time) {
         if self.outgoing.calls.is_empty() || self.phase != Phase::Open {
             self.stalled = None;
             return;
@@ -233,13 +236,13 @@ impl<H: Handles> Session<H> {
                 OutReference::Own { id, interface, .. } | OutReference::Dead { id, interface } => {
                     (Owner::Sender, id, interface, 0)
                 }
-                OutReference::Held { owner, id, interface, addresses, .. } => {
+                OutReference::Held { owner, id, interface, addresses, relays, .. } => {
                     let number = transfer;
                     transfer += 1;
                     let owner = if peer.is_some_and(|peer| peer.node == *owner) {
                         Owner::Receiver
                     } else {
-                        Owner::Node(self.table_node(&mut table, *owner, addresses))
+                        Owner::Node(self.table_node(&mut table, *owner, (addresses, relays)))
                     };
                     (owner, id, interface, number)
                 }
@@ -250,69 +253,25 @@ impl<H: Handles> Session<H> {
         table
     }
 
-    fn table_node(&self, table: &mut Table, node: NodeId, addresses: &[String]) -> u32 {
+    fn table_node(
+        &self,
+        table: &mut Table,
+        node: NodeId,
+        (addresses, relays): (&[String], &[String]),
+    ) -> u32 {
         let known = table.nodes.iter().position(|known| known.node == node);
         let index = known.unwrap_or_else(|| {
             let there = self.peer.as_ref().map(|peer| peer.locality);
             let may_give = |a: &&String| there.is_some_and(|there| self.here.may_give(a, &there));
-            let addresses = addresses.iter().filter(may_give).take(8).cloned().collect();
+            let relays: Vec<_> = relays.iter().filter(may_give).collect();
+            // Those go last, and find room for two all the same.
+            let room = NODE_ADDRESSES_MAX - relays.len().min(2);
+            let known = addresses.iter().filter(may_give).take(room);
+            let addresses = known.chain(relays).take(NODE_ADDRESSES_MAX).cloned().collect();
             table.nodes.push(TableNode { node, addresses });
             table.nodes.len() - 1
         });
         index as u32
-    }
-
-    /// What is to be written now; `None` if there is nothing.
-    pub fn poll_output(&mut self, now: Time) -> Option<Output> {
-        self.now = self.now.max(now);
-        match self.phase {
-            Phase::Open => {}
-            Phase::Opening if self.eager => {}
-            _ => return None,
-        }
-        self.pump();
-        self.give_up_stalled(now);
-        self.fragments();
-        let output = Output { control: self.control(now), frames: self.ring.take(now) };
-        let bytes = output.control.len() + output.frames.len();
-        self.counters.bytes_sent += bytes as u64;
-        (bytes > 0).then_some(output)
-    }
-
-    /// One more frame of each message under way, in turn, while there is room.
-    fn fragments(&mut self) {
-        let limits = self.peer_limits();
-        while self.ring.waiting() < BATCH && (self.ring.unacknowledged() as u64) < limits.ring {
-            let Some(mut message) = self.outgoing.under_way.pop_front() else { return };
-            let chunk = message.rest.split_to(message.rest.len().min(limits.frame as usize));
-            let number = self.ring.push(&Frame::More { first: message.first, chunk });
-            if let Part::Call(call, _) = message.part {
-                self.calls.leaves(call, number);
-            }
-            if message.rest.is_empty() {
-                self.pump();
-            } else {
-                self.outgoing.under_way.push_back(message);
-            }
-        }
-    }
-
-    fn control(&mut self, now: Time) -> Bytes {
-        let ring = self.peer_limits().ring;
-        let mut control = BytesMut::new();
-        for stamp in self.pongs.drain(..) {
-            Frame::Pong { stamp }.encode(&mut control);
-        }
-        if let Some(frame) = self.received.acknowledge(now, ring) {
-            Frame::Ack { frame }.encode(&mut control);
-        }
-        if let Some(lease) = &mut self.lease
-            && now >= lease.next_ping()
-        {
-            lease.pinged(now);
-            Frame::Ping { stamp: now.0 }.encode(&mut control);
-        }
-        control.freeze()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::session::queue::Outgoing;
 use crate::session::resume::Ticket;
 use crate::session::sequence::{Received, Ring};
 use crate::session::time::Time;
+use crate::session::tunnels::Tunnels;
 use crate::wire::Limits;
 
 /// What a session keeps and never looks into.
@@ -140,6 +141,7 @@ pub struct Session<H: Handles> {
     pub(super) listing: Listing<H::Object>,
     pub(super) pins: Pins<H::Pin>,
     pub(super) imports: Imports<H::Weak>,
+    pub(super) tunnels: Tunnels,
     /// The highest transfer number the peer has used.
     pub(super) last_transfer: u64,
     /// Stamps of Pings to be answered.
@@ -188,6 +190,7 @@ impl<H: Handles> Session<H> {
             listing: Listing::default(),
             pins: Pins::default(),
             imports: Imports::default(),
+            tunnels: Tunnels::default(),
             last_transfer: 0,
             pongs: Vec::new(),
             failures: Vec::new(),
@@ -240,7 +243,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// Whether the handshake is over and the session is not, connected or detached.
-    pub(super) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Detached(_))
     }
 

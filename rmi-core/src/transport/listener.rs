@@ -59,6 +59,7 @@ impl Listener {
             }
             #[cfg(not(unix))]
             Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Address::Relay(..) => Err(io::ErrorKind::Unsupported.into()),
             Address::Memory(name) => {
                 Ok(Self { kind: Kind::Memory(MemoryListener::bind(name)?), address: address.clone() })
             }

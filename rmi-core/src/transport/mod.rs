@@ -1,6 +1,6 @@
 //! Transports: addresses, and how they become a stream of bytes.
 //!
-//! What it is for: [`Address`] names a place, [`dial`] gets a [`Stream`] to it, [`Listener`] accepts streams. May use: `error`.
+//! What it is for: [`Address`] names a place, [`dial`] gets a [`Stream`] to it, [`Listener`] accepts streams. May use: `id`, `error`.
 //! It knows neither frames nor sessions; a session runs over any stream.
 //!
 //! Invariants: what a listener says of itself can be dialed; a wildcard never leaves this layer. How far a stream leads is told by its sockets,
@@ -12,7 +12,7 @@ mod listener;
 mod memory;
 mod stream;
 
-pub(crate) use address::Address;
+pub(crate) use address::{Address, RELAY_SCHEME};
 pub(crate) use distance::{Distance, is_link_local};
 pub(crate) use listener::Listener;
-pub(crate) use stream::{Stream, dial};
+pub(crate) use stream::{Stream, dial, not_permitted};

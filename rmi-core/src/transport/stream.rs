@@ -21,13 +21,20 @@ pub(crate) struct Stream {
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
     /// Where the other end is.
     pub(crate) distance: Distance,
+    /// Whether another node carries it.
+    pub(crate) relayed: bool,
 }
 
 impl Stream {
     /// Of any two-way stream.
     pub(crate) fn new(io: impl AsyncRead + AsyncWrite + Send + 'static, distance: Distance) -> Self {
         let (reader, writer) = tokio::io::split(io);
-        Self { reader: Box::new(reader), writer: Box::new(writer), distance }
+        Self { reader: Box::new(reader), writer: Box::new(writer), distance, relayed: false }
+    }
+
+    /// Of a tunnel through another node.
+    pub(crate) fn relayed(io: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+        Self { relayed: true, ..Self::new(io, Distance::Elsewhere) }
     }
 
     pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
@@ -38,13 +45,18 @@ impl Stream {
             _ => Distance::Elsewhere,
         };
         let (reader, writer) = stream.into_split();
-        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), distance })
+        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), distance, relayed: false })
     }
 
     #[cfg(unix)]
     pub(super) fn unix(stream: tokio::net::UnixStream) -> Self {
         let (reader, writer) = stream.into_split();
-        Self { reader: Box::new(reader), writer: Box::new(writer), distance: Distance::SameHost }
+        Self {
+            reader: Box::new(reader),
+            writer: Box::new(writer),
+            distance: Distance::SameHost,
+            relayed: false,
+        }
     }
 }
 
@@ -76,10 +88,13 @@ pub(crate) async fn dial(
         #[cfg(not(unix))]
         Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         Address::Memory(name) => Ok(Stream::new(memory::connect(name).await?, Distance::SameHost)),
+        // That takes a session.
+        Address::Relay(..) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-fn not_permitted() -> io::Error {
+/// What is said of an address that may not be dialed.
+pub(crate) fn not_permitted() -> io::Error {
     let text = "a peer named it, and the policy of this node does not dial it for that peer";
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }

@@ -7,6 +7,7 @@ use super::framing::framed;
 use super::handshake::{Hello, Refused, Resume, Resumed, Welcome};
 use super::limits::Limits;
 use super::message::{Call, Reply, chunk, more_body};
+use super::relay::Relay;
 use crate::id::{NodeId, ObjectId};
 
 /// The most bytes of the name of a published object. Whoever sends a Root checks it.
@@ -40,6 +41,7 @@ pub(super) mod kind {
     pub(in crate::wire) const ABORT: u8 = 26;
     pub(in crate::wire) const UNSUPPORTED: u8 = 27;
     pub(in crate::wire) const CANCEL: u8 = 32;
+    pub(in crate::wire) const RELAY: u8 = 36;
 }
 
 /// One frame.
@@ -146,6 +148,8 @@ pub enum Frame {
         /// The caller's number for it.
         call: u64,
     },
+    /// Something about a tunnel.
+    Relay(Relay),
     /// A numbered frame of a kind that this version does not know; its body is dropped (PROTOCOL 3.4).
     Unknown {
         /// The kind, 16 to 127.
@@ -179,6 +183,7 @@ impl Frame {
             Self::Abort { .. } => kind::ABORT,
             Self::Unsupported { .. } => kind::UNSUPPORTED,
             Self::Cancel { .. } => kind::CANCEL,
+            Self::Relay(_) => kind::RELAY,
             Self::Unknown { kind } => *kind,
         }
     }
@@ -204,6 +209,7 @@ impl Frame {
             Self::Resume(resume) => resume.encode(out),
             Self::Resumed(resumed) => resumed.encode(out),
             Self::Expired { node } => out.put_slice(&node.to_bytes()),
+            Self::Relay(relay) => relay.encode(out),
             Self::Unknown { .. } => {}
             Self::Ack { frame } => put_varint(out, *frame),
             Self::Ping { stamp } | Self::Pong { stamp } => put_varint(out, *stamp),
@@ -273,6 +279,7 @@ impl Frame {
                 Self::Unsupported { frame: reader.varint()?, text: reader.string("a text", TEXT_MAX)? }
             }
             kind::CANCEL => Self::Cancel { call: reader.varint()? },
+            kind::RELAY => Self::Relay(Relay::decode(reader, limits)?),
             kind @ NUMBERED_MIN..=NUMBERED_MAX => {
                 reader.rest();
                 Self::Unknown { kind }

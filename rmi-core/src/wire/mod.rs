@@ -11,6 +11,7 @@ mod framing;
 mod handshake;
 mod limits;
 mod message;
+mod relay;
 mod table;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use framing::split;
 pub use handshake::{ADDRESSES_MAX, Hello, Refused, RefusedCode, Resume, Resumed, Welcome};
 pub use limits::{HANDSHAKE_FRAME_MAX, Limits};
 pub use message::{Call, Reply, ReplyKind, Target};
+pub use relay::{Relay, RelayOp};
 pub use table::{INTERFACE_MAX, NODE_ADDRESSES_MAX, Owner, Table, TableNode, TableReference};
 
 /// What each side sends first on a connection (PROTOCOL 2.1).

@@ -115,6 +115,7 @@ proptest! {
             Err(error) => prop_assert!(!prefix.is_empty() || error == WireError::Truncated),
             // Payload goes to the end of the frame.
             Ok(Frame::Call(_) | Frame::Reply(_) | Frame::More { .. } | Frame::Unknown { .. }) => {}
+            Ok(Frame::Relay(Relay { op: RelayOp::Data(_), .. })) => {}
             Ok(short) => prop_assert!(false, "{:?}", short),
         }
     }
@@ -130,6 +131,9 @@ proptest! {
                 prop_assert_eq!(result.is_ok(), room);
             }
             Frame::More { chunk, .. } => prop_assert_eq!(result.is_ok(), chunk.len() < LIMITS.frame as usize),
+            Frame::Relay(Relay { op: RelayOp::Data(data), .. }) => {
+                prop_assert_eq!(result.is_ok(), data.len() < LIMITS.frame as usize);
+            }
             Frame::Unknown { .. } => prop_assert!(result.is_ok()),
             _ => prop_assert_eq!(result, Err(WireError::TrailingBytes)),
         }
@@ -230,7 +234,7 @@ fn the_byte_strings_of_these_tests_are_of_every_kind_good_and_bad() {
             Err(_) => bad += 1,
         }
     }
-    assert_eq!(kinds, (1..=6).chain(8..=10).chain(16..=28).chain([32]).collect());
+    assert_eq!(kinds, (1..=6).chain(8..=10).chain(16..=28).chain([32, 36]).collect());
     assert!(good > 4_000 && bad > 4_000 && skipping > 1_000, "{good} {bad} {skipping}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rmi_core::Node;
+use rmi_core::{AnyProxy, Node};
 use rmi_registry::{Entry, Registry, RegistryError};
 
 use crate::cli::Global;
@@ -18,9 +18,20 @@ pub(crate) async fn list(global: &Global, prefix: &str) -> Result<(), Failure> {
     }
 }
 
-pub(crate) async fn lookup(global: &Global, name: &str) -> Result<(), Failure> {
+pub(crate) async fn lookup(global: &Global, name: &str, wait: bool) -> Result<(), Failure> {
     // The description alone: the reference itself is nothing to be printed.
-    let entry = ask(global, async |registry| registry.entry(name).await).await?;
+    let entry = ask(global, async |registry| {
+        if wait {
+            registry.lookup_wait::<AnyProxy>(name).await?;
+        }
+        registry.entry(name).await
+    });
+    let entry = match entry.await {
+        Err(Failure::TooSlow { seconds, .. }) if wait => {
+            return Err(Failure::NotYet { name: name.to_owned(), seconds });
+        }
+        entry => entry?,
+    };
     describe(global, &entry)
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Registry(#[from] RegistryError),
     #[error("the registry at {registry} did not answer within {seconds} s")]
     TooSlow { registry: String, seconds: f64 },
+    #[error("no object was bound to the name `{name}` within {seconds} s")]
+    NotYet { name: String, seconds: f64 },
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -26,7 +28,7 @@ pub(crate) enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Registry(RegistryError::NotBound { .. }) => 1,
+            Self::Registry(RegistryError::NotBound { .. }) | Self::NotYet { .. } => 1,
             Self::NoRegistry(RemoteError::BadAddress { .. }) => 2,
             Self::Start(StartError::BadAddress { .. } | StartError::BadSetting { .. }) => 2,
             Self::NoRegistry(_) | Self::TooSlow { .. } => 3,

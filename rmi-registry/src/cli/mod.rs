@@ -65,6 +65,9 @@ enum Command {
     Lookup {
         /// The name
         name: String,
+        /// Wait until it is bound, as long as --timeout permits
+        #[arg(long)]
+        wait: bool,
     },
     /// Free NAME, whoever bound it
     Unbind {
@@ -92,7 +95,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         match command {
             Command::Serve(options) => serve::run(options, global.json).await,
             Command::List { prefix } => ask::list(&global, &prefix).await,
-            Command::Lookup { name } => ask::lookup(&global, &name).await,
+            Command::Lookup { name, wait } => ask::lookup(&global, &name, wait).await,
             Command::Unbind { name } => ask::unbind(&global, &name).await,
         }
     };

@@ -31,6 +31,11 @@ mod planted {
     }
 
     #[test]
+    fn a_lost_call_that_is_said_not_to_have_begun_is_caught() {
+        catches(stormy(3), Bug::SayNotBegun, Invariant::L4);
+    }
+
+    #[test]
     fn calls_that_are_failed_at_detach_are_caught() {
         catches(shaky(3), Bug::FailCallsAtDetach, Invariant::L4);
     }

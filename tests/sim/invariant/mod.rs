@@ -109,8 +109,8 @@ impl World {
             };
             keys = log.links.into_iter().filter(of_it).collect();
             let frames = log.sides.iter().flat_map(|side| &side.under_way);
-            for (_, frame) in frames {
-                objects.extend(table(frame).iter().flat_map(|t| &t.references).map(|r| r.object));
+            for sent in frames {
+                objects.extend(table(&sent.frame).iter().flat_map(|t| &t.references).map(|r| r.object));
             }
         }
         for import in self.live_imports() {

@@ -8,6 +8,7 @@ use rmi_core::internal::session::Phase;
 
 use crate::handles::{Import, Proxy, Way};
 use crate::invariant::Invariant;
+use crate::log::UnderWay;
 use crate::node::{Link, Reason};
 use crate::serve::{Behaviour, Outcome};
 use crate::world::World;
@@ -49,7 +50,8 @@ impl World {
     pub fn check_healed(&mut self) {
         let ill = |(key, link): (&SessionKey, &Link)| {
             let detached = matches!(link.session.phase(), Phase::Detached(_));
-            let way = self.under_way(*key, true).count();
+            let old = |sent: &&UnderWay| sent.since + self.lease.as_micros() as u64 <= self.now;
+            let way = self.under_way(*key, true).filter(old).count();
             let lost = link.session.is_open() && way > 0;
             (detached || lost).then(|| {
                 format!(
@@ -69,6 +71,7 @@ impl World {
             }
             let behaviour = Behaviour { size: 9, ..Behaviour::default() };
             calls.push(self.call(&import, &[], 9, Some(behaviour)));
+            self.reach("a call after all is healed");
         }
         self.run_for(self.lease.as_millis() as u64);
         for call in calls {
@@ -105,6 +108,11 @@ mod planted {
     #[test]
     fn a_wake_that_is_lost_is_caught() {
         catches(calm(2), Bug::LoseWake, Invariant::Progress);
+    }
+
+    #[test]
+    fn a_last_batch_that_never_arrives_is_caught() {
+        catches(shaky(3), Bug::ReplayLosesLast, Invariant::Progress);
     }
 
     #[test]

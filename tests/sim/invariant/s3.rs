@@ -10,6 +10,7 @@ use rmi_core::internal::wire::Frame;
 
 use crate::handles::{Import, Way};
 use crate::invariant::{Invariant, is_owners, table};
+use crate::log::UnderWay;
 use crate::world::World;
 
 /// A pin: what keeps it, and what it covers.
@@ -70,7 +71,7 @@ fn is_listed(world: &World, import: &Import) -> bool {
     let Way::Link(key) = import.way.get() else { return false };
     let owners = world.peer_of(key).and_then(|peer| world.links.get(&peer));
     let Some(listed) = owners.and_then(|link| link.session.listed_at(import.object)) else { return false };
-    let ends = |frame: &Frame| matches!(frame, Frame::Clean { object, upto } if *object == import.object && *upto >= listed);
+    let ends = |sent: &UnderWay| matches!(sent.frame, Frame::Clean { object, upto } if object == import.object && upto >= listed);
     !world.under_way(key, true).any(ends)
 }
 
@@ -84,7 +85,7 @@ fn pins(world: &World) -> BTreeMap<(SessionKey, u64), Cover> {
         };
         for (transfer, pin) in link.session.pins() {
             let Some(import) = pin.0.import.upgrade() else { continue };
-            let ends = |frame: &Frame| matches!(frame, Frame::Unpin { transfer: t } if *t == transfer);
+            let ends = |sent: &UnderWay| matches!(sent.frame, Frame::Unpin { transfer: t } if t == transfer);
             if !world.under_way(*key, false).any(ends) {
                 let cover = Cover { import: Rc::as_ptr(&import), node: to, object: import.object };
                 pins.insert((*key, transfer), cover);
@@ -101,7 +102,7 @@ fn in_flight(
 ) -> Option<String> {
     for log in world.logs.iter().filter(|log| !log.over) {
         for (sender, side) in log.links.iter().zip(&log.sides) {
-            for (number, frame) in &side.under_way {
+            for UnderWay { number, frame, .. } in &side.under_way {
                 for reference in table(frame).iter().flat_map(|table| &table.references) {
                     let object = reference.object;
                     if !world.is_strict(object) {

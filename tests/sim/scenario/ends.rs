@@ -90,7 +90,7 @@ fn a_dirty_to_a_restarted_owner() {
 }
 
 #[test]
-fn a_dial_that_fails_in_mid_hand_off() {
+fn a_dial_fails_in_mid_hand_off() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let c_at_a = world.root(A, C);

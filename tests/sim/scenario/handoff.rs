@@ -5,7 +5,7 @@ use crate::handles::Proxy;
 use crate::serve::Outcome;
 
 #[test]
-fn the_owner_sends_again_while_a_clean_is_in_flight() {
+fn the_owner_re_sends_while_a_clean_is_in_flight() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let a_at_b = world.root(B, A);
@@ -29,7 +29,7 @@ fn the_owner_sends_again_while_a_clean_is_in_flight() {
 }
 
 #[test]
-fn dropped_before_the_dirty_is_confirmed() {
+fn clean_or_unpin_before_the_dirty_is_confirmed() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let (c_at_a, root) = (world.root(A, C), world.root(C, B));
@@ -48,7 +48,7 @@ fn dropped_before_the_dirty_is_confirmed() {
 }
 
 #[test]
-fn a_result_stays_pinned_until_its_receiver_is_confirmed() {
+fn a_result_unpinned_before_confirmation() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let (a_at_c, root) = (world.root(C, A), world.root(C, B));
@@ -82,7 +82,7 @@ fn the_caller_drops_its_proxy_while_the_argument_is_in_flight() {
 }
 
 #[test]
-fn a_call_given_up_keeps_its_pins() {
+fn cancel_drops_pins() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let c_at_a = world.root(A, C);
@@ -119,7 +119,7 @@ fn one_object_sent_twice_and_one_proxy_dropped() {
 }
 
 #[test]
-fn references_of_a_call_that_fails_are_released() {
+fn references_inside_the_arguments_of_a_failed_call() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let c_at_a = world.root(A, C);
@@ -132,7 +132,7 @@ fn references_of_a_call_that_fails_are_released() {
 }
 
 #[test]
-fn a_reply_with_references_to_a_caller_that_gave_up() {
+fn a_reply_with_references_to_a_dropped_future() {
     let mut world = script();
     let (held, id) = world.object_of_b(A);
     let a_at_c = world.root(C, A);

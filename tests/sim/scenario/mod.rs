@@ -1,19 +1,46 @@
-//! Races by name, step by step: each was found, or is known from other systems (DESIGN 6). All invariants are checked
-//! after every step here, too.
+//! Races by name, step by step: each was found, or is known from other systems. All invariants are checked after every step here,
+//! too. Some run a second time with the bug that loses the race, which must break an invariant.
+//!
+//! | race | test |
+//! |---|---|
+//! | owner re-sends while a Clean is in flight | `handoff::the_owner_re_sends_while_a_clean_is_in_flight` |
+//! | Clean or Unpin before the Dirty is confirmed | `handoff::clean_or_unpin_before_the_dirty_is_confirmed` |
+//! | result unpinned before confirmation | `handoff::a_result_unpinned_before_confirmation` |
+//! | caller drops its proxy while the argument is in flight | `handoff::the_caller_drops_its_proxy_while_the_argument_is_in_flight` |
+//! | cancel drops pins | `handoff::cancel_drops_pins`; with real nodes `tests/cancel.rs: cancel_drops_pins` |
+//! | a Clean overtakes a call because decoding was spawned | `sessions::a_clean_overtakes_a_call_because_decoding_was_spawned` |
+//! | introducer's lease ends before the hand-off lands | `ends::the_introducers_lease_ends_before_the_hand_off_lands` |
+//! | a replayed Clean re-encoded with a fresh upto | `resumed::a_replayed_clean_re_encoded_with_a_fresh_upto` |
+//! | renewal after expiry succeeds | `resumed::renewal_after_expiry_succeeds` |
+//! | reply with references to a dropped future | `handoff::a_reply_with_references_to_a_dropped_future`; `tests/cancel.rs: reply_with_references_to_a_dropped_future` |
+//! | an old connection delivers after a resume | `resumed::an_old_connection_delivers_after_a_resume` |
+//! | Dirty to a restarted owner | `ends::a_dirty_to_a_restarted_owner` |
+//! | last proxy dropped while a copy is being decoded | `handoff::the_last_proxy_is_dropped_while_a_copy_is_being_decoded` |
+//! | dial fails in mid hand-off | `ends::a_dial_fails_in_mid_hand_off` |
+//! | ring full while detached | `sessions::a_ring_full_while_detached` |
+//! | crossed dials | `sessions::crossed_dials_make_two_entries` |
+//! | Gone after the proxy was dropped | `ends::gone_after_the_proxy_was_dropped` |
+//! | one object sent twice, one proxy dropped | `handoff::one_object_sent_twice_and_one_proxy_dropped` |
+//! | references inside the arguments of a failed call | `handoff::references_inside_the_arguments_of_a_failed_call`; `tests/cancel.rs: references_inside_the_arguments_of_a_failed_call` |
+//! | a Resume arrives after a later one | `resumed::a_resume_arrives_after_a_later_one` |
 
 mod ends;
 mod handoff;
+mod resumed;
 mod sessions;
 
 use std::rc::Rc;
 
 use rmi_core::ObjectId;
 
+use crate::bug::Bug;
+use crate::event::Event;
 use crate::handles::{Import, Proxy};
+use crate::invariant::Invariant;
 use crate::node::address;
 use crate::run::calm;
 use crate::serve::{Behaviour, Outcome};
-use crate::world::{Config, Event, World};
+use crate::world::{Config, World};
 
 /// The introducer, the owner, the receiver.
 const A: usize = 0;
@@ -22,7 +49,13 @@ const C: usize = 2;
 
 /// Three nodes, where nothing happens by itself.
 fn script() -> World {
-    World::new(Config { scripted: true, ..calm(3) }, 7, true)
+    script_with(None)
+}
+
+/// The same, with a bug that breaks an invariant.
+fn script_with(planted: Option<(Bug, Invariant)>) -> World {
+    let (bug, only) = planted.map_or((None, Vec::new()), |(bug, invariant)| (Some(bug), vec![invariant]));
+    World::new(Config { scripted: true, bug, only, ..calm(3) }, 7, true)
 }
 
 fn keep() -> Option<Behaviour> {
@@ -126,6 +159,13 @@ impl World {
             }
         }
         self.run_for(5);
+    }
+
+    /// What was held up between two nodes is lost with its connection, and goes on over another.
+    fn resume_after_break(&mut self, from: usize, to: usize) {
+        self.cut_between(from, to);
+        self.resume(from, to);
+        self.run_for(20);
     }
 
     /// Two nodes do not reach each other for some time.

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::Weak;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -7,12 +8,13 @@ use tokio::time::Sleep;
 
 use super::*;
 use crate::id::{MethodId, ObjectId};
-use crate::invoke::remote::{Renewal, ReplyStatus};
+use crate::invoke::remote::{Closed, Renewal, ReplyStatus};
 
 type Outcome = Result<Reply, RemoteError>;
 
 /// An object whose calls end as it is told, and then for ever as in the end.
 struct Scripted {
+    this: Weak<Self>,
     outcomes: Mutex<VecDeque<Outcome>>,
     /// How often it was called, and looked for anew.
     log: Mutex<Vec<&'static str>>,
@@ -27,7 +29,8 @@ impl Scripted {
         renewals: Option<Result<(), RemoteError>>,
     ) -> Arc<Self> {
         let outcomes = Mutex::new(outcomes.into_iter().collect());
-        Arc::new(Self { outcomes, log: Mutex::default(), renewals, node: NodeId::random() })
+        let node = NodeId::random();
+        Arc::new_cyclic(|this| Self { this: this.clone(), outcomes, log: Mutex::default(), renewals, node })
     }
 
     async fn call(self: &Arc<Self>, idempotent: bool, own: Option<Duration>) -> Outcome {
@@ -53,8 +56,8 @@ impl RemoteObject for Scripted {
     fn object(&self) -> ObjectId {
         ObjectId::from_bytes([1; 16])
     }
-    fn addresses(&self) -> &[String] {
-        &[]
+    fn addresses(&self) -> Vec<String> {
+        Vec::new()
     }
     fn sleep_until(&self, deadline: Instant) -> Sleep {
         tokio::time::sleep_until(deadline)
@@ -65,6 +68,9 @@ impl RemoteObject for Scripted {
     fn reconnect_window(&self) -> Duration {
         Duration::from_millis(200)
     }
+    fn closed(&self) -> Closed<'_> {
+        Box::pin(std::future::pending())
+    }
     fn start(self: Arc<Self>, _: Request) -> Pending {
         self.log.lock().push("call");
         let mut outcomes = self.outcomes.lock();
@@ -73,10 +79,10 @@ impl RemoteObject for Scripted {
         answer.send(outcome.expect("there is always one")).expect("somebody waits");
         Pending::new(pending, None)
     }
-    fn is_renewable(&self) -> bool {
-        self.renewals.is_some()
+    fn present(&self) -> Option<Arc<dyn RemoteObject>> {
+        self.renewals.as_ref().and(self.this.upgrade()).map(|this| this as Arc<dyn RemoteObject>)
     }
-    fn renew(&self) -> Option<Renewal> {
+    fn renew(self: Arc<Self>, _: &dyn RemoteObject) -> Option<Renewal> {
         let outcome = self.renewals.clone()?;
         self.log.lock().push("renew");
         Some(Box::pin(async move { outcome }))
@@ -173,7 +179,7 @@ async fn an_object_that_can_be_found_anew_is_called_there() {
     assert_eq!(object.call(false, None).await.unwrap_err(), gone().unwrap_err());
     assert_eq!(object.log(), ["call", "renew", "call"]);
     let object = Scripted::new([gone(), reply()], Some(unreachable().map(drop)));
-    assert_eq!(object.call(false, None).await.unwrap_err(), gone().unwrap_err());
+    assert_eq!(object.call(false, None).await.unwrap_err(), unreachable().unwrap_err(), "why none was found");
     assert_eq!(object.log(), ["call", "renew"]);
     let object = Scripted::new([unknown(), reply()], Some(Ok(())));
     assert_eq!(object.call(false, None).await.unwrap_err(), unknown().unwrap_err());

@@ -61,7 +61,7 @@ fn frames_are_the_golden_bytes_both_ways() {
 #[test]
 fn every_kind_has_golden_bytes() {
     let kinds: BTreeSet<u8> = frames().iter().map(|(_, frame)| frame.kind()).collect();
-    let specified: BTreeSet<u8> = (1..=6).chain(8..=10).chain(16..=27).chain([32]).collect();
+    let specified: BTreeSet<u8> = (1..=6).chain(8..=10).chain(16..=27).chain([32, 36]).collect();
     assert_eq!(kinds, specified);
     for (name, frame) in frames() {
         assert_eq!(frame.is_numbered(), frame.kind() >= 16, "{name}");
@@ -171,6 +171,10 @@ fn reply(call: u64, status: ReplyKind, table: Table, size: u64, chunk: &'static 
     Frame::Reply(Reply { call, status, table, size, chunk: Bytes::from_static(chunk) })
 }
 
+fn relay(tunnel: u64, op: RelayOp) -> Frame {
+    Frame::Relay(Relay { tunnel, op })
+}
+
 fn frames() -> Vec<(&'static str, Frame)> {
     let (host, process) = (0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
     let token = ascending(0x70).to_vec();
@@ -258,6 +262,10 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("Abort", Frame::Abort { first: 5 }),
         ("Unsupported", Frame::Unsupported { frame: 9, text: "kind 33".into() }),
         ("Cancel", Frame::Cancel { call: 128 }),
+        ("Relay: open", relay(0, RelayOp::Open { target: node(0x10), object: object(0xB0) })),
+        ("Relay: data", relay(1, RelayOp::Data(Bytes::from_static(b"RMI\x01")))),
+        ("Relay: credit", relay(300, RelayOp::Credit(131_072))),
+        ("Relay: close", relay(2, RelayOp::Close("no way".into()))),
     ]
 }
 

@@ -182,7 +182,19 @@ fn frame_without_table() -> impl Strategy<Value = Frame> {
         number().prop_map(|first| Frame::Abort { first }),
         (number(), text(TEXT_MAX)).prop_map(|(frame, text)| Frame::Unsupported { frame, text }),
         number().prop_map(|call| Frame::Cancel { call }),
-        (28..127u8).prop_map(|kind| Frame::Unknown { kind: kind + u8::from(kind >= 32) }),
+        (number(), relay_op()).prop_map(|(tunnel, op)| Frame::Relay(Relay { tunnel, op })),
+        (28..126u8)
+            .prop_map(|kind| Frame::Unknown { kind: kind + u8::from(kind >= 32) + u8::from(kind >= 35) }),
+    ]
+}
+
+fn relay_op() -> impl Strategy<Value = RelayOp> {
+    let data = prop_oneof![9 => vec(any::<u8>(), 1..40), 1 => Just(vec![7; LIMITS.frame as usize])];
+    prop_oneof![
+        (node(), object()).prop_map(|(target, object)| RelayOp::Open { target, object }),
+        data.prop_map(|data| RelayOp::Data(data.into())),
+        number().prop_map(|bytes| RelayOp::Credit(bytes.max(1))),
+        text(TEXT_MAX).prop_map(RelayOp::Close),
     ]
 }
 
@@ -209,7 +221,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 
 pub(super) fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let tail = || vec(prop_oneof![Just(0), Just(1), Just(2), any::<u8>()], 0..60);
-    let kinded = (0..33u8, tail()).prop_map(|(kind, mut bytes)| {
+    let kinded = (0..37u8, tail()).prop_map(|(kind, mut bytes)| {
         bytes.insert(0, kind);
         bytes
     });

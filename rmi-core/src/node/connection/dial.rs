@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::NodeId;
-use crate::node::backoff::Backoff;
 use crate::node::clock;
-use crate::node::driver;
-use crate::node::handshake::{Connection, NoSession, handshake};
-use crate::node::introducer::Named;
+use crate::node::connection::backoff::Backoff;
+use crate::node::connection::driver;
+use crate::node::connection::handshake::{Connection, NoSession, handshake};
+use crate::node::connection::introducer::Named;
+use crate::node::connection::reached::Place;
+use crate::node::connection::resume::Return;
 use crate::node::link::{Link, Reason};
-use crate::node::reached::Place;
-use crate::node::resume::Return;
+use crate::node::relay::{self, explained};
 use crate::session::{Role, Time};
-use crate::transport::{Address, Stream, dial};
+use crate::transport::{Address, RELAY_SCHEME, Stream, dial, not_permitted};
 
 /// How often a session is asked for where somebody answers and the connection then breaks.
 const MAX_ROUNDS: u32 = 8;
@@ -92,12 +93,14 @@ async fn round(
     let mut tried = Vec::new();
     // Whether another node answers everywhere, whether there is nothing to hope for, and whether somebody was there.
     let (mut replaced, mut definite, mut halfway) = (true, true, false);
-    let mut refused = None;
+    let (mut refused, mut others) = (None, 0);
     for (at, place) in places.iter().enumerate() {
         let (address, share) = (&place.0, until.since(clock::now()) / (places.len() - at) as u32);
+        let relayed = address.starts_with(RELAY_SCHEME);
         let reason = match connect(link, expect, place, share).await {
             Err(failed) => {
-                replaced = false;
+                // A node between that does not know the owner proves nothing, where another node answers.
+                replaced &= relayed && failed.definite;
                 definite &= failed.definite;
                 failed.reason
             }
@@ -105,11 +108,14 @@ async fn round(
                 let limit = share.min(link.core.settings.handshake_timeout);
                 match handshake(link, stream, Role::Dial(expect), limit).await {
                     Ok(connection) => return Ok((connection, at)),
-                    Err(NoSession::OtherNode(text)) => text,
+                    Err(NoSession::OtherNode(text)) => {
+                        others += 1;
+                        text
+                    }
                     Err(NoSession::Resume(..)) => "it wants to resume a session itself".into(),
                     Err(NoSession::Failed(reason)) => {
-                        replaced = false;
                         let final_word = !matches!(reason, Reason::Unreachable(_) | Reason::Broken(_));
+                        replaced &= relayed && final_word;
                         definite &= final_word;
                         halfway |= !final_word;
                         let text = reason.to_string();
@@ -125,8 +131,8 @@ async fn round(
             None => reason,
         });
     }
-    let tried = tried.join("; ");
-    let reason = match (expect, replaced, definite, refused) {
+    let tried = explained(places, tried.join("; "));
+    let reason = match (expect, replaced && others > 0, definite, refused) {
         // A person or program named the address, and shall hear what it answered.
         (None, _, true, Some(reason)) => reason,
         (Some(_), true, ..) => Reason::Replaced(tried),
@@ -155,6 +161,13 @@ pub(crate) async fn connect(
         Err(reason) => return Err(NotConnected { reason, definite: true }),
     };
     let policy = &link.core.settings.dial_policy;
+    if let (Address::Relay(via, inner), Some(owner)) = (&address, owner) {
+        // What the node between is dialed at is judged when it is.
+        return match policy.permits((&address, text), None, owner, by.as_deref()) {
+            true => relay::dial(link, (owner, place), (*via, inner.as_deref()), limit).await,
+            false => Err(NotConnected { reason: not_permitted().to_string(), definite: true }),
+        };
+    }
     let permits = |ip| owner.is_none_or(|owner| policy.permits((&address, text), ip, owner, by.as_deref()));
     match tokio::time::timeout(limit, dial(&address, permits)).await {
         Ok(Ok(stream)) => Ok(stream),

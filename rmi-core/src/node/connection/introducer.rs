@@ -123,6 +123,14 @@ impl Named {
         Self { list: peer.addresses.clone().into(), by: Some(Introducer::new(peer.node, standing)) }
     }
 
+    /// And at these addresses.
+    pub(crate) fn and(self, more: Vec<String>) -> Self {
+        match more.is_empty() {
+            true => self,
+            false => Self { list: self.list.iter().cloned().chain(more).collect(), ..self },
+        }
+    }
+
     /// A place for `owner` among those dialed because peers named them. A node's own addresses, and the program's, need
     /// none: that is `Ok(None)`.
     pub(crate) fn slot(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::id::NodeId;
-use crate::node::introducer::{Introducer, Named};
+use crate::node::connection::introducer::{Introducer, Named};
 
 /// Of how many owners that is remembered.
 const MAX_OWNERS: usize = 1024;
@@ -56,7 +56,7 @@ impl Reached {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::introducer::Standing;
+    use crate::node::connection::introducer::Standing;
 
     #[test]
     fn what_worked_is_not_replaced_by_what_a_third_node_says() {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::id::NodeId;
-use crate::node::introducer::{Introducer, Named, Standing};
+use crate::node::connection::introducer::{Introducer, Named, Standing};
 use crate::session::is_localhost;
 use crate::transport::{Address, is_link_local};
 
@@ -23,7 +23,8 @@ pub struct DialRequest<'a> {
 }
 
 impl DialRequest<'_> {
-    /// The address as it was named: `tcp://HOST:PORT`, `unix:///PATH` or `mem://NAME`.
+    /// The address as it was named: `tcp://HOST:PORT`, `unix:///PATH`, `mem://NAME`; or `relay://NODE` or `relay://NODE/ADDRESS` for an owner
+    /// that is reached through another node. If that node must be dialed for it, the policy is asked about its address, too.
     pub fn address(&self) -> &str {
         self.text
     }
@@ -67,7 +68,7 @@ impl DialRequest<'_> {
     /// * loopback (127.0.0.0/8, `::1`, `localhost` and names under it) and `unix:` if the introducer is on this host, `mem:` if it is
     ///   in this process;
     /// * link-local (169.254.0.0/16, `fe80::/10`) if the introducer is on this link;
-    /// * yes for everything else, private networks included.
+    /// * yes for everything else, private networks and nodes between (`relay:`) included.
     ///
     /// An IPv6 address that contains an IPv4 address (mapped or compatible) counts as that one.
     pub fn is_permitted_by_default(&self) -> bool {
@@ -75,6 +76,7 @@ impl DialRequest<'_> {
         match (self.address, self.ip) {
             (Address::Memory(_), _) => in_process,
             (Address::Unix(_), _) => on_host,
+            (Address::Relay(..), _) => true,
             (Address::Tcp(name, _), None) => on_host || !is_localhost(name),
             (Address::Tcp(..), Some(ip)) => match plain(ip) {
                 ip if is_nobody(ip) => false,
@@ -213,6 +215,7 @@ mod tests {
             ("tcp://db.localhost:1", "yy----"),
             ("unix:///run/docker.sock", "yy----"),
             ("mem://bank", "y-----"),
+            ("relay://0b1bd8b6-4f4b-4b57-a2b6-6b4a4d8f9c11", "yyyyyy"),
             ("tcp://169.254.169.254:80", "yyyy--"),
             ("tcp://[::ffff:169.254.169.254]:80", "yyyy--"),
             ("tcp://[fe80::1]:1", "yyyy--"),

@@ -4,16 +4,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-
 use crate::id::NodeId;
-use crate::node::backoff::Backoff;
 use crate::node::clock;
+use crate::node::connection::backoff::Backoff;
+use crate::node::connection::dial::connect;
+use crate::node::connection::handshake::{Connection, NoSession, broken, encoded, random_token};
+use crate::node::connection::reached::Place;
 use crate::node::core::Core;
-use crate::node::dial::connect;
-use crate::node::handshake::{Connection, NoSession, broken, encoded, random_token};
 use crate::node::link::{Link, Reason};
-use crate::node::reached::Place;
+use crate::node::relay::explained;
 use crate::session::{Time, Timeout};
 use crate::transport::Stream;
 use crate::wire::{Frame, PREFACE, Resume};
@@ -150,7 +149,7 @@ async fn redial(
             return Err(Reason::Replaced(last));
         }
     }
-    Err(Reason::Broken(format!("{lost}; it could not be made again: {last}")))
+    Err(Reason::Broken(explained(route, format!("{lost}; it could not be made again: {last}"))))
 }
 
 /// Why an attempt did not resume the session.
@@ -178,8 +177,7 @@ async fn attempt(link: &Link, node: NodeId, place: &Place, left: Duration) -> Re
 
 /// Asks for the session on a new connection.
 async fn ask(link: &Link, node: NodeId, stream: Stream) -> Result<Connection, Failed> {
-    let Stream { reader, writer, .. } = stream;
-    let mut connection = Connection { reader, writer, buffer: BytesMut::new() };
+    let mut connection = Connection::from(stream);
     let Some(resume) = link.with_quietly(|session| session.resume(clock::now())) else {
         return Err(Failed::Ended(Reason::Expired));
     };

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::node::connection::handshake::{Connection, NoSession, handshake};
+use crate::node::connection::pump::pump;
+use crate::node::connection::resume::{self, Retries, Return};
 use crate::node::dispatch::Inbox;
-use crate::node::handshake::{Connection, NoSession, handshake};
 use crate::node::link::{Link, Reason};
-use crate::node::pump::pump;
-use crate::node::resume::{self, Retries, Return};
 use crate::session::Role;
 use crate::transport::Stream;
 

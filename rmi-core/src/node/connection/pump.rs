@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
-use crate::node::handshake::{Connection, Reader, Writer, read_some};
+use crate::node::connection::handshake::{Connection, Reader, Writer, read_some};
 use crate::node::link::{Link, Reason};
 use crate::node::{clock, dispatch};
 use crate::session::{SessionError, Timeout};
@@ -18,7 +18,12 @@ const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Reads and writes until the connection is of no more use. When this returns, nothing reads it any more.
 pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut dispatch::Inbox) -> Reason {
-    let Connection { mut reader, mut writer, buffer } = connection;
+    if let Some((code, text)) = link.core.leaving.get() {
+        // It came, or came back, too late to hear it with the others.
+        link.with(|session| session.bye(*code, text.clone()));
+    }
+    let Connection { mut reader, mut writer, buffer, relayed } = connection;
+    link.tunnels.set_relayed(relayed);
     let reason = {
         let reading = read(link, &mut reader, buffer, inbox);
         let writing = write(link, &mut writer);

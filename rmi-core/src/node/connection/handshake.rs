@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
 
 use crate::node::clock;
-use crate::node::introducer::Named;
+use crate::node::connection::introducer::Named;
 use crate::node::link::{Link, Reason, Stage};
 use crate::session::{Handshake, HandshakeError, Opened, Role};
 use crate::transport::Stream;
@@ -29,6 +29,15 @@ pub(crate) struct Connection {
     pub(super) writer: Writer,
     /// What was read already.
     pub(super) buffer: BytesMut,
+    /// Whether another node carries it.
+    pub(super) relayed: bool,
+}
+
+impl From<Stream> for Connection {
+    fn from(stream: Stream) -> Self {
+        let Stream { reader, writer, relayed, .. } = stream;
+        Self { reader, writer, buffer: BytesMut::new(), relayed }
+    }
 }
 
 /// Why a handshake led to no session.
@@ -71,7 +80,7 @@ impl Connection {
     /// Writes, and reads meanwhile: a stream may hold less than what both sides say at first. It may also keep what it is
     /// given until it is flushed, as stdout does.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Self { reader, writer, buffer } = self;
+        let Self { reader, writer, buffer, .. } = self;
         let writing = async {
             writer.write_all(bytes).await?;
             writer.flush().await
@@ -98,6 +107,8 @@ impl Connection {
 pub(super) fn broken(error: io::Error) -> NoSession {
     NoSession::Failed(Reason::Unreachable(match error.kind() {
         io::ErrorKind::UnexpectedEof => "it closed the connection during the handshake".into(),
+        // A node between, before anybody answered.
+        io::ErrorKind::ConnectionRefused => return NoSession::Failed(Reason::Refused(error.to_string())),
         _ => error.to_string(),
     }))
 }
@@ -122,7 +133,7 @@ pub(crate) async fn handshake(
 }
 
 async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Connection, NoSession> {
-    let Stream { reader, writer, distance } = stream;
+    let distance = stream.distance;
     let mut shake = Handshake::new(role, link.core.introduction(), random(), random_token());
     let mut first = BytesMut::from(&PREFACE[..]);
     if let Some(hello) = shake.start(clock::now()) {
@@ -132,7 +143,7 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
             first.put(output.frames);
         }
     }
-    let mut connection = Connection { reader, writer, buffer: BytesMut::new() };
+    let mut connection = Connection::from(stream);
     connection.greet(&first).await?;
     loop {
         let step = match connection.frame().await.map_err(broken)? {
@@ -149,21 +160,23 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
         match step {
             Ok(None) => {}
             Ok(Some(Opened { peer, welcome, ticket })) => {
-                let (node, addresses) = (peer.node, Named::of_peer(&peer, distance, &link.core.locality));
+                let mut addresses = Named::of_peer(&peer, distance, &link.core.locality);
+                if connection.relayed {
+                    addresses = addresses.and(link.relays_dialed());
+                }
+                let node = peer.node;
                 if let Some(welcome) = welcome {
                     let welcome = encoded(&welcome);
                     connection.send(&welcome).await.map_err(broken)?;
                 }
                 link.set_peer(node, addresses);
+                link.tunnels.set_relayed(connection.relayed);
                 let name = ticket.issued();
                 if !link.with(|session| session.open(clock::now(), peer, ticket)) {
                     let text = "it took longer than the lease to answer";
                     return Err(NoSession::Failed(Reason::Unreachable(text.into())));
                 }
                 link.core.link_opened(link, node, name);
-                if let Some((code, text)) = link.core.leaving.get() {
-                    link.with(|session| session.bye(*code, text.clone()));
-                }
                 link.stage.send_if_modified(|stage| {
                     let opening = matches!(stage, Stage::Opening);
                     if opening {

@@ -1,0 +1,21 @@
+//! Connections: how a link gets one, what flows over it, and how it gets another when it breaks.
+//!
+//! What it is for: `listen` accepts and `dial` connects, where `policy` permits what an `introducer` named; `handshake` opens a session
+//! on a new connection; `driver` keeps a link going over as many connections as it takes, with `pump` for one of them and `resume` for the
+//! next. May use: `transport`, `session`, and of `node` the link, its core, `dispatch` and `clock`.
+//!
+//! Invariants:
+//! * One task drives a link. It has stopped reading a connection before it answers on another (PROTOCOL 8.3).
+//! * What a peer named is dialed by `dial::to_owner` alone, as `policy` permits; the addresses say who named them (`introducer`).
+//! * Every wait has a bound: the handshake's time, the reconnect window, or the lease.
+
+mod backoff;
+pub(super) mod dial;
+pub(super) mod driver;
+mod handshake;
+pub(super) mod introducer;
+pub(super) mod listen;
+pub(super) mod policy;
+mod pump;
+pub(super) mod reached;
+pub(super) mod resume;

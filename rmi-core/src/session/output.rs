@@ -1,0 +1,74 @@
+//! What is written to the connection: control frames, then the batch of numbered ones.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::session::message::Output;
+use crate::session::outgoing::BATCH;
+use crate::session::queue::Part;
+use crate::session::state::{Handles, Phase, Session};
+use crate::session::time::Time;
+use crate::wire::{Frame, Limits};
+
+impl<H: Handles> Session<H> {
+    /// What is to be written now; `None` if there is nothing.
+    pub fn poll_output(&mut self, now: Time) -> Option<Output> {
+        self.now = self.now.max(now);
+        match self.phase {
+            Phase::Open => {}
+            Phase::Opening if self.eager => {}
+            _ => return None,
+        }
+        self.pump();
+        self.give_up_stalled(now);
+        self.fragments();
+        let output = Output { control: self.control(now), frames: self.ring.take(now) };
+        let bytes = output.control.len() + output.frames.len();
+        self.counters.bytes_sent += bytes as u64;
+        (bytes > 0).then_some(output)
+    }
+
+    /// One more frame of each message and tunnel, in turn, while there is room.
+    fn fragments(&mut self) {
+        let limits = self.peer_limits();
+        while self.ring.waiting() < BATCH && (self.ring.unacknowledged() as u64) < limits.ring {
+            let continued = self.fragment(&limits);
+            if !self.carry() && !continued {
+                return;
+            }
+        }
+    }
+
+    /// One more frame of a message under way. False: there is none.
+    fn fragment(&mut self, limits: &Limits) -> bool {
+        let Some(mut message) = self.outgoing.under_way.pop_front() else { return false };
+        let chunk = message.rest.split_to(message.rest.len().min(limits.frame as usize));
+        let number = self.ring.push(&Frame::More { first: message.first, chunk });
+        if let Part::Call(call, _) = message.part {
+            self.calls.leaves(call, number);
+        }
+        if message.rest.is_empty() {
+            self.pump();
+        } else {
+            self.outgoing.under_way.push_back(message);
+        }
+        true
+    }
+
+    fn control(&mut self, now: Time) -> Bytes {
+        let ring = self.peer_limits().ring;
+        let mut control = BytesMut::new();
+        for stamp in self.pongs.drain(..) {
+            Frame::Pong { stamp }.encode(&mut control);
+        }
+        if let Some(frame) = self.received.acknowledge(now, ring) {
+            Frame::Ack { frame }.encode(&mut control);
+        }
+        if let Some(lease) = &mut self.lease
+            && now >= lease.next_ping()
+        {
+            lease.pinged(now);
+            Frame::Ping { stamp: now.0 }.encode(&mut control);
+        }
+        control.freeze()
+    }
+}
