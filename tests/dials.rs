@@ -530,3 +530,29 @@ async fn victim() {
         child::say(&format!("{} {}", connected[0], connected[1]));
     }
 }
+
+/// More owners at once than are dialed at once: their objects live all the same, and are reached when they are used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_owners_at_once() {
+    let (hub, holder) = (Site::new().await, Site::at(silent().await));
+    let population = Population::default();
+    let mut owners = Vec::new();
+    for _ in 0..100 {
+        let owner = listening().await;
+        let shelf: ShelfProxy = owner.root(&hub.address(), "shelf").await.unwrap();
+        within(shelf.put(population.item())).await.unwrap();
+        owners.push(owner);
+    }
+    let shelf: ShelfProxy = holder.node.root(&hub.address(), "shelf").await.unwrap();
+    let mut items = Vec::new();
+    while let Some(item) = within(shelf.take()).await.unwrap() {
+        items.push(item);
+    }
+    assert_eq!((items.len(), population.alive()), (100, 100));
+    for item in &items {
+        assert_eq!(within(item.ping(1)).await.unwrap(), 2);
+    }
+    assert_eq!(population.alive(), 100);
+    drop(items);
+    eventually("all are collected", || population.alive() == 0).await;
+}

@@ -136,7 +136,8 @@ impl Builder {
     /// reference whose owner may not be dialed fails with [`RemoteError::Unreachable`](crate::RemoteError::Unreachable).
     ///
     /// Whatever it answers, the dials that peers cause are bounded: 16 owners at a time for one peer, 256 for all, and 64 in a row
-    /// for one peer, then 8 a second. A reference beyond that is not registered with its owner before it is used.
+    /// for one peer, then 8 a second. Further ones wait for their turn, or go at once when their objects are used; the peer that passed them on keeps the objects alive meanwhile. Of those that
+    /// wait, 1,024 for one peer and 16,384 for all: a reference beyond that is not registered with its owner before it is used, and its object may be gone by then.
     ///
     /// ```
     /// # use rmi_core as rmi;

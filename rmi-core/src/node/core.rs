@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 use tokio_util::task::TaskTracker;
@@ -16,7 +16,7 @@ use crate::gc::{Debt, SessionKey};
 use crate::id::{NodeId, ObjectId};
 use crate::invoke::AnyProxy;
 use crate::node::builder::Settings;
-use crate::node::connection::introducer::{DialSlot, Named, all_dials};
+use crate::node::connection::introducer::{AllDials, Named};
 use crate::node::connection::reached::Reached;
 use crate::node::exports::Exports;
 use crate::node::link::{Link, Origin, Reason, Stage};
@@ -35,7 +35,7 @@ pub(crate) struct Core {
     pub(crate) links: Mutex<Links>,
     pub(crate) reached: Mutex<Reached>,
     /// Bounds the owners that are dialed at a time because peers named them.
-    introduced: Arc<Semaphore>,
+    introduced: AllDials,
     /// Where this process itself can dial this node, and what it tells others.
     pub(crate) addresses: Mutex<Addresses>,
     next_key: AtomicU64,
@@ -65,8 +65,6 @@ pub(crate) struct Links {
     by_name: HashMap<[u8; 16], Arc<Link>>,
     /// Sessions that a person or program asked for, by address.
     to_address: HashMap<Address, Arc<Link>>,
-    /// Sessions with owners that peers named, whose handshake is not over.
-    opening: HashMap<SessionKey, DialSlot>,
     /// How often in a row entries of an owner had to ask again without an answer.
     pub(crate) asked_again: HashMap<NodeId, u32>,
 }
@@ -101,7 +99,7 @@ impl Core {
             roots: Mutex::default(),
             links: Mutex::default(),
             reached: Mutex::default(),
-            introduced: all_dials(),
+            introduced: AllDials::default(),
             addresses: Mutex::default(),
             next_key: AtomicU64::new(1),
             runtime,
@@ -216,25 +214,24 @@ impl Core {
                     .into(),
             });
         }
-        let slot = match cause {
-            Cause::Introduced => addresses.slot(owner, &self.introduced, crate::node::clock::now()),
+        let turn = match cause {
+            Cause::Introduced => addresses.turn(owner, &self.introduced),
             Cause::Used | Cause::Lost => Ok(None),
         };
-        let Ok(slot) = slot else {
-            let what = "the nodes that others named are being dialed, as many as may be".into();
+        let Ok(turn) = turn else {
+            let what = "of the nodes that others named as many wait to be dialed as may".into();
             return Err(RemoteError::Overloaded { node: self.id, what });
         };
         let target = format!("node {owner} at {}", addresses.list.join(", "));
         let link = Link::new(self, target, Origin::DialedOwner(addresses.clone(), object));
         links.all.insert(link.key, link.clone());
-        links.opening.extend(slot.map(|slot| (link.key, slot)));
         let replaced = links.to_node.insert(owner, link.clone());
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
         drop(replaced);
         self.spawn_link(
             &link,
-            crate::node::connection::dial::to_owner(link.clone(), owner, addresses.clone(), attempt),
+            crate::node::connection::dial::to_owner(link.clone(), owner, addresses.clone(), attempt, turn),
         );
         self.close_if_stopped(&link);
         Ok(link)
@@ -296,7 +293,6 @@ impl Core {
     /// node at the other end.
     pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId, name: Option<[u8; 16]>) {
         let mut links = self.links.lock();
-        links.opening.remove(&link.key);
         name.map(|name| links.by_name.insert(name, link.clone()));
         links.by_peer.entry(peer).or_default().push(link.clone());
         if matches!(link.origin, Origin::DialedAddress) {
@@ -319,7 +315,6 @@ impl Core {
     /// The link leads nowhere any more.
     pub(crate) fn forget_way(&self, link: &Arc<Link>) {
         let mut links = self.links.lock();
-        links.opening.remove(&link.key);
         links.to_node.retain(|_, other| !Arc::ptr_eq(other, link));
         links.to_address.retain(|_, other| !Arc::ptr_eq(other, link));
         links.by_name.retain(|_, other| !Arc::ptr_eq(other, link));

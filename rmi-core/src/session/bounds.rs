@@ -17,6 +17,9 @@ const ALWAYS: usize = 4096;
 /// making them without ever acknowledging, is given up.
 const MAX_RINGS: u64 = 16;
 
+/// How many bytes a peer may leave unacknowledged in any case.
+const MAX_UNACKNOWLEDGED: u64 = 256 * 1024 * 1024;
+
 impl<H: Handles> Session<H> {
     /// How many bytes of calls, and as many of answers, may wait to be sent; 256 MiB if nothing is said.
     pub fn set_max_unsent(&mut self, bytes: u64) {
@@ -101,9 +104,10 @@ impl<H: Handles> Session<H> {
         self.provoked = self.provoked.min(self.ring.unacknowledged() as u64);
     }
 
-    /// Whether the peer lets more pile up here than any honest one would. What this side drops or asks for by itself does
-    /// not count.
+    /// Whether the peer lets more pile up here than any honest one would: of what it provoked itself, or, as others may provoke what
+    /// this side asks it for and cleans, of everything.
     pub(super) fn is_flooded(&self) -> bool {
-        self.provoked > self.peer_limits().ring.saturating_mul(MAX_RINGS)
+        let most = self.peer_limits().ring.saturating_mul(MAX_RINGS);
+        self.provoked > most || self.ring.unacknowledged() as u64 > most.max(MAX_UNACKNOWLEDGED)
     }
 }

@@ -59,7 +59,7 @@ impl<H: Handles> Session<H> {
     /// Pays a debt to the peer. A session that is over has nothing to pay: its peer's pins end by themselves.
     pub fn unpin(&mut self, transfer: u64) {
         if self.is_on() {
-            self.ring.push(&Frame::Unpin { transfer });
+            self.push_provoked(&Frame::Unpin { transfer });
         }
     }
 

@@ -177,11 +177,11 @@ impl<H: Handles> Session<H> {
         self.ticket.arrived();
         self.now = self.now.max(now);
         self.counters.bytes_received += len as u64;
+        if self.is_flooded() {
+            return violation("it never acknowledges what it is sent");
+        }
         if frame.is_numbered() {
             let number = self.received.count(len, now);
-            if self.is_flooded() {
-                return violation("it asks and never acknowledges the answers");
-            }
             self.handle_numbered(number, frame, make)
         } else {
             self.handle_unnumbered(frame)

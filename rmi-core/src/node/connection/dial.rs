@@ -9,7 +9,7 @@ use crate::node::clock;
 use crate::node::connection::backoff::Backoff;
 use crate::node::connection::driver;
 use crate::node::connection::handshake::{Connection, NoSession, handshake};
-use crate::node::connection::introducer::Named;
+use crate::node::connection::introducer::{DialSlot, Named, Turn};
 use crate::node::connection::reached::Place;
 use crate::node::connection::resume::Return;
 use crate::node::link::{Link, Reason};
@@ -25,12 +25,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Connects a link to whoever listens at `address`, within the reconnect window.
 pub(crate) async fn to_address(link: Arc<Link>, address: Address) {
-    open(link, None, vec![(address.to_string(), None)]).await;
+    open(link, None, vec![(address.to_string(), None)], None).await;
 }
 
 /// Connects a link to its owner: the first address at which that very node answers, among those that may be dialed. All of
 /// them have the reconnect window together.
-pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Named, attempt: u32) {
+pub(crate) async fn to_owner(
+    link: Arc<Link>,
+    owner: NodeId,
+    addresses: Named,
+    attempt: u32,
+    turn: Option<Turn>,
+) {
     if attempt > 0 {
         let pause = FIRST_PAUSE * 2u32.pow(attempt.min(8) - 1);
         tokio::select! {
@@ -39,12 +45,30 @@ pub(crate) async fn to_owner(link: Arc<Link>, owner: NodeId, addresses: Named, a
         }
     }
     let places = link.core.reached.lock().places(owner, &addresses);
-    open(link, Some(owner), places).await;
+    let slot = match turn {
+        Some(turn) => wait_for(turn, &link).await,
+        None => None,
+    };
+    open(link, Some(owner), places, slot).await;
+}
+
+/// Waits for the turn of an owner that a peer named. `None`: the program uses its object, and does not wait.
+async fn wait_for(turn: Turn, link: &Link) -> Option<DialSlot> {
+    let used = async {
+        while link.look(|session| session.waiting() == 0) {
+            link.wake.notified().await;
+        }
+    };
+    tokio::select! {
+        slot = turn.come() => slot,
+        () = used => None,
+        () = link.hurry.notified() => None,
+    }
 }
 
 /// Opens the session and keeps it going. Where somebody answers and the connection breaks before there is a session, it asks
 /// again.
-async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>) {
+async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>, slot: Option<DialSlot>) {
     let until = clock::now() + link.core.settings.reconnect_window;
     let mut backoff = Backoff::new();
     let mut rounds = 1;
@@ -56,6 +80,7 @@ async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>) {
                     link.core.reached.lock().insert(owner, place.clone());
                 }
                 places[..=at].rotate_right(1);
+                drop(slot);
                 return driver::live(link, connection, Return::Dial(node, places)).await;
             }
             Err(failure) => failure,

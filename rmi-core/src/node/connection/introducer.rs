@@ -6,11 +6,12 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::id::NodeId;
+use crate::node::clock;
 use crate::session::{Locality, Peer, Time};
 use crate::transport::Distance;
 
-/// How many owners are dialed at a time because one peer named them. What is over this or one of the following bounds is
-/// not registered before it is used; its first use dials.
+/// How many owners are dialed at a time because one peer named them. What is over this or one of the following three bounds waits for
+/// its turn; what is used goes before it.
 const MAX_DIALS: usize = 16;
 
 /// How many owners are dialed at a time because peers named them, all peers together.
@@ -21,6 +22,13 @@ const BURST: u64 = 64;
 
 /// ... and how long it then takes until one more may be dialed: eight a second, in microseconds.
 const INTERVAL: u64 = 125_000;
+
+/// How many owners that one peer names may wait for their turn or be dialed. What is over this or the next bound is not registered before
+/// it is used; whoever named it may let its object go meanwhile.
+const MAX_WAITING: usize = 1024;
+
+/// How many may, all peers together.
+const MAX_ALL_WAITING: usize = 16_384;
 
 /// Where a peer is: what it says, as far as its connection agrees. The words alone prove nothing: whoever connects can
 /// repeat what it was told.
@@ -55,8 +63,48 @@ pub(crate) struct Introducer {
     /// Who it says it is.
     pub(crate) node: NodeId,
     pub(crate) standing: Standing,
+    waiting: Arc<Semaphore>,
     dials: Arc<Semaphore>,
     bucket: Mutex<Bucket>,
+}
+
+/// What bounds the dials of all introducers together.
+#[derive(Debug, Clone)]
+pub(crate) struct AllDials {
+    waiting: Arc<Semaphore>,
+    dials: Arc<Semaphore>,
+}
+
+impl Default for AllDials {
+    fn default() -> Self {
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { waiting: semaphore(MAX_ALL_WAITING), dials: semaphore(MAX_ALL_DIALS) }
+    }
+}
+
+/// The place of one owner among those that wait to be dialed. It is given back by dropping it.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    by: Arc<Introducer>,
+    all: AllDials,
+    _places: [OwnedSemaphorePermit; 2],
+}
+
+impl Turn {
+    /// Waits until the owner may be dialed.
+    pub(crate) async fn come(self) -> Option<DialSlot> {
+        let own = self.by.dials.clone().acquire_owned().await.ok()?;
+        loop {
+            let now = clock::now();
+            let taken = self.by.bucket.lock().take(now);
+            match taken {
+                Ok(()) => break,
+                Err(next) => clock::sleep_until(Some(next)).await,
+            }
+        }
+        let of_all = self.all.dials.clone().acquire_owned().await.ok()?;
+        Some(DialSlot { _own: own, _of_all: of_all })
+    }
 }
 
 /// The place of one owner among those that are dialed at a time. It is given back by dropping it.
@@ -68,21 +116,15 @@ pub(crate) struct DialSlot {
 
 impl Introducer {
     pub(crate) fn new(node: NodeId, standing: Standing) -> Arc<Self> {
-        let dials = Arc::new(Semaphore::new(MAX_DIALS));
-        Arc::new(Self { node, standing, dials, bucket: Mutex::default() })
+        let (waiting, dials) = (Semaphore::new(MAX_WAITING), Semaphore::new(MAX_DIALS));
+        Arc::new(Self {
+            node,
+            standing,
+            waiting: Arc::new(waiting),
+            dials: Arc::new(dials),
+            bucket: Mutex::default(),
+        })
     }
-
-    /// A place for one more owner that is to be dialed now. `None`: enough are.
-    fn slot(&self, of_all: &Arc<Semaphore>, now: Time) -> Option<DialSlot> {
-        let own = self.dials.clone().try_acquire_owned().ok()?;
-        let of_all = of_all.clone().try_acquire_owned().ok()?;
-        self.bucket.lock().take(now).then_some(DialSlot { _own: own, _of_all: of_all })
-    }
-}
-
-/// What bounds the dials of all introducers together.
-pub(crate) fn all_dials() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MAX_ALL_DIALS))
 }
 
 /// A token bucket, told by one number: the time at which it is full again (the "generic cell rate algorithm").
@@ -92,14 +134,16 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn take(&mut self, now: Time) -> bool {
+    /// A token; or when there will be one.
+    fn take(&mut self, now: Time) -> Result<(), Time> {
         let full = self.full.max(now);
         let missing = full.since(now).as_micros();
-        let any_left = missing <= u128::from((BURST - 1) * INTERVAL);
-        if any_left {
-            self.full = Time(full.0.saturating_add(INTERVAL));
+        let most = (BURST - 1) * INTERVAL;
+        if missing > u128::from(most) {
+            return Err(Time(full.0.saturating_sub(most)));
         }
-        any_left
+        self.full = Time(full.0.saturating_add(INTERVAL));
+        Ok(())
     }
 }
 
@@ -131,18 +175,13 @@ impl Named {
         }
     }
 
-    /// A place for `owner` among those dialed because peers named them. A node's own addresses, and the program's, need
-    /// none: that is `Ok(None)`.
-    pub(crate) fn slot(
-        &self,
-        owner: NodeId,
-        of_all: &Arc<Semaphore>,
-        now: Time,
-    ) -> Result<Option<DialSlot>, ()> {
-        match &self.by {
-            Some(by) if by.node != owner => by.slot(of_all, now).map(Some).ok_or(()),
-            _ => Ok(None),
-        }
+    /// A place for `owner` among those that are to be dialed because peers named them. A node's own addresses, and the program's, need
+    /// none: that is `Ok(None)`. `Err`: too many wait.
+    pub(crate) fn turn(&self, owner: NodeId, all: &AllDials) -> Result<Option<Turn>, ()> {
+        let Some(by) = self.by.as_ref().filter(|by| by.node != owner) else { return Ok(None) };
+        let own = by.waiting.clone().try_acquire_owned().map_err(|_| ())?;
+        let of_all = all.waiting.clone().try_acquire_owned().map_err(|_| ())?;
+        Ok(Some(Turn { by: by.clone(), all: all.clone(), _places: [own, of_all] }))
     }
 }
 
@@ -181,7 +220,7 @@ mod tests {
     fn a_burst_and_then_eight_a_second() {
         let mut bucket = Bucket::default();
         let start = Time(7_000_000_000);
-        let mut taken = |at: Time| (0..1_000).filter(|_| bucket.take(at)).count();
+        let mut taken = |at: Time| (0..1_000).filter(|_| bucket.take(at).is_ok()).count();
         assert_eq!(taken(start), 64);
         assert_eq!(taken(Time(start.0 + INTERVAL - 1)), 0);
         assert_eq!(taken(Time(start.0 + INTERVAL)), 1);
@@ -191,30 +230,44 @@ mod tests {
         assert_eq!(taken(start), 0);
     }
 
-    #[test]
-    fn one_introducer_leaves_room_for_others() {
-        let (all, now, owner) = (all_dials(), Time(1_000_000_000), NodeId::random());
-        let greedy = Named { list: [].into(), by: Some(introducer()) };
-        let held: Vec<_> = (0..1_000).map_while(|_| greedy.slot(owner, &all, now).ok()).collect();
-        assert_eq!(held.len(), MAX_DIALS);
-        let other = Named { list: [].into(), by: Some(introducer()) };
-        assert!(other.slot(owner, &all, now).is_ok_and(|slot| slot.is_some()));
-        drop(held);
-        let later = (0..1_000).filter(|_| greedy.slot(owner, &all, now).is_ok()).count();
-        assert_eq!(later, BURST as usize - MAX_DIALS, "places come back, what was spent does not");
+    fn named() -> Named {
+        Named { list: [].into(), by: Some(introducer()) }
+    }
+
+    #[tokio::test]
+    async fn one_introducer_leaves_room_for_others() {
+        let (all, owner, greedy) = (AllDials::default(), NodeId::random(), named());
+        let mut turns: Vec<Turn> =
+            (0..10_000).map_while(|_| greedy.turn(owner, &all).ok().flatten()).collect();
+        assert_eq!(turns.len(), MAX_WAITING);
+        let mut held = Vec::new();
+        for turn in turns.drain(..MAX_DIALS) {
+            held.push(turn.come().await);
+        }
+        let next = turns.pop().map(Turn::come);
+        let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), async {
+            match next {
+                Some(next) => next.await,
+                None => None,
+            }
+        });
+        assert!(waiting.await.is_err(), "as many are dialed as may be");
+        let Some(other) = named().turn(owner, &all).ok().flatten() else { panic!("others may wait, too") };
+        assert!(other.come().await.is_some(), "another introducer's owner is dialed");
     }
 
     #[test]
     fn all_introducers_together_are_bounded() {
-        let (all, now, owner) = (all_dials(), Time(1_000_000_000), NodeId::random());
-        let held: Vec<_> = (0..1_000)
-            .filter_map(|_| Named { list: [].into(), by: Some(introducer()) }.slot(owner, &all, now).ok())
-            .collect();
-        assert_eq!(held.len(), MAX_ALL_DIALS);
+        let (all, owner) = (AllDials::default(), NodeId::random());
+        let introducers: Vec<Named> = (0..MAX_ALL_WAITING / MAX_WAITING + 1).map(|_| named()).collect();
+        let turns = introducers
+            .iter()
+            .flat_map(|by| (0..MAX_WAITING).map_while(|_| by.turn(owner, &all).ok().flatten()));
+        assert_eq!(turns.collect::<Vec<_>>().len(), MAX_ALL_WAITING);
         // Its own addresses, and the program's, are not a third node's words.
         let own = Introducer::new(owner, Standing::new(Distance::Elsewhere, &NEAR, &NEAR));
         for by in [Some(own), None] {
-            assert!(Named { list: [].into(), by }.slot(owner, &all, now).is_ok_and(|slot| slot.is_none()));
+            assert!(Named { list: [].into(), by }.turn(owner, &all).is_ok_and(|turn| turn.is_none()));
         }
     }
 }

@@ -133,6 +133,8 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
                             Ok(()) => break,
                             Err(error) => return Reason::Broken(error.to_string()),
                         },
+                        // What is dropped meanwhile does not pile up.
+                        () = link.wake.notified() => link.collect_dropped(),
                         () = clock::sleep_until(end) => {
                             match link.with_quietly(|session| session.handle_timeout(clock::now())) {
                                 Timeout::Nothing => {}

@@ -14,7 +14,7 @@ use crate::node::core::Core;
 use crate::node::link::{Link, Reason};
 use crate::node::relay::explained;
 use crate::session::{Time, Timeout};
-use crate::transport::Stream;
+use crate::transport::{RELAY_SCHEME, Stream};
 use crate::wire::{Frame, PREFACE, Resume};
 
 /// How long one attempt to connect may take: a packet that asked for it may be lost.
@@ -132,7 +132,7 @@ async fn redial(
             tokio::time::sleep(pause.min(end.since(clock::now()))).await;
         }
         let Some(until) = until(link) else { break };
-        let mut others = 0;
+        let (mut others, mut tried) = (0, Vec::new());
         for place in route {
             let (address, left) = (&place.0, until.since(clock::now()));
             match attempt(link, node, place, left).await {
@@ -140,12 +140,15 @@ async fn redial(
                 Err(Failed::Ended(reason)) => return Err(reason),
                 Err(Failed::OtherNode(text)) => {
                     others += 1;
-                    last = format!("{address}: {text}");
+                    tried.push(format!("{address}: another node answers there, {text}"));
                 }
-                Err(Failed::Again(text)) => last = format!("{address}: {text}"),
+                Err(Failed::Again(text)) => tried.push(format!("{address}: {text}")),
             }
         }
-        if others == route.len() {
+        last = tried.join("; ");
+        // That a node between does not know the owner does not speak against another node's answer at the owner's own address.
+        let own = route.iter().filter(|(address, _)| !address.starts_with(RELAY_SCHEME)).count();
+        if others > 0 && others >= own {
             return Err(Reason::Replaced(last));
         }
     }
