@@ -20,8 +20,8 @@ use rmi_core::internal::wire::{
 use support::child::{self, Process};
 use support::raw::{Raw, hello};
 use support::relay::Relay;
-use support::shelf::{ItemProxy, Shelf, ShelfProxy, Site};
-use support::{LIMIT, eventually, now, start, within};
+use support::shelf::{Item, ItemProxy, Population, Shelf, ShelfProxy, Site};
+use support::{LIMIT, eventually, listening, now, silent, start, within};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
