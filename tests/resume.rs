@@ -290,6 +290,12 @@ async fn two_resumptions_while_the_session_is_busy() {
     let Some(Frame::Welcome(opened)) = opened else { panic!("{opened:?}") };
     raw.send(&Frame::Root { call: 1, name: "bench".into(), unsupported: None }).await;
     let Some(Frame::Reply(root)) = raw.receive().await else { panic!("a root") };
+    // Another thread looks after sockets and timers.
+    let awake = tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
     // The node reads nothing meanwhile.
     raw.send(&Frame::Call(Call {
         call: 2,
@@ -303,12 +309,6 @@ async fn two_resumptions_while_the_session_is_busy() {
     }))
     .await;
     eventually("it computes", || server.stats().calls_running == 1).await;
-    // Another thread looks after the sockets.
-    let awake = tokio::spawn(async {
-        loop {
-            tokio::task::yield_now().await;
-        }
-    });
     let mut first = Raw::connect(&at).await;
     let resume = Frame::Resume(Resume { session: opened.session, token: opened.token, received: 1 });
     let resume = [&PREFACE[..], &encoded(&resume)].concat();
