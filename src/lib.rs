@@ -238,7 +238,7 @@
 //! ```
 //!
 //! A name is taken as long as its [`Binding`] is held, and until the lease is over if the holder was killed: a server that comes back at once uses
-//! [`Registry::rebind`]. `lookup` does not ask the owner; if that is gone, the first call says so. A node whose objects are bound for others must listen.
+//! [`Registry::rebind`]. `lookup` does not ask the owner; if that is gone, the first call says so. A node without a listener whose objects are bound is reached through the registry's node, as long as that lives.
 //!
 //! What comes and goes finds each other again:
 //!
