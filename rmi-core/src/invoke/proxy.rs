@@ -117,10 +117,8 @@ impl<I: Interface> Proxy<I> {
     /// proxy does; dropping it leaves nothing behind. It uses nothing of the session and has no limit.
     ///
     /// ```
-    /// # use rmi::{Proxy, RemoteError, remote};
-    /// # #[remote]
-    /// # trait Watcher { async fn notify(&self, news: &str) -> Result<(), RemoteError>; }
-    /// # fn keep(watcher: WatcherProxy) {
+    /// # use rmi_core::{Interface, Proxy};
+    /// # fn keep<Watcher: Interface>(watcher: Proxy<Watcher>) {
     /// tokio::spawn(async move {
     ///     let why = Proxy::closed(&watcher).await;
     ///     println!("a watcher is gone: {why}");
