@@ -167,10 +167,8 @@ impl World {
             SessionEvent::More { first, chunk } => {
                 let Some(link) = self.links.get_mut(&key) else { return };
                 let mut whole = link.assembly.more(first, &chunk);
-                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole
-                    && link.session.is_cancelled(*call)
-                {
-                    *verdict = Verdict::Cancelled;
+                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole {
+                    *verdict = link.session.reconsider(*call, *verdict);
                 }
                 self.message(key, whole);
             }
