@@ -182,7 +182,10 @@ async fn a_broken_rule_ends_its_session_alone() {
             raw.send_bytes(&frame).await;
         }
         let last = raw.last().await;
-        assert!(matches!(&last, Some(Frame::Bye { code: 1, text }) if !text.is_empty()), "{what}: {last:?}");
+        assert!(
+            matches!(&last, Some(Frame::Bye { code: 1, text, .. }) if !text.is_empty()),
+            "{what}: {last:?}"
+        );
     }
     // What is merely unknown is answered, and the session goes on.
     let mut raw = Raw::open(&served.tcp()).await;
@@ -201,7 +204,7 @@ async fn a_broken_rule_ends_its_session_alone() {
         }
     }
     assert_eq!(seen, ["unsupported 1", "gone", "Fault to 1", "Ok to 7"]);
-    raw.send(&Frame::Bye { code: 0, text: String::new() }).await;
+    raw.send(&Frame::Bye { code: 0, text: String::new(), received: 0 }).await;
     served.end().await;
 }
 
@@ -291,7 +294,7 @@ async fn too_many_sessions_are_refused() {
     }
     assert!(served.site.node.stats().sessions.len() <= 21);
     for mut raw in welcome {
-        raw.send(&Frame::Bye { code: 0, text: "enough".into() }).await;
+        raw.send(&Frame::Bye { code: 0, text: "enough".into(), received: 0 }).await;
     }
     for mut raw in idle {
         assert!(raw.receive().await.is_none());

@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rmi::{Node, Peer, Proxy, RemoteError, StartError};
@@ -319,6 +319,50 @@ async fn shutdown_lets_a_running_call_finish_and_says_bye() {
     assert!(matches!(&error, RemoteError::Unreachable { .. }), "{error}");
     let error = within(site.node.connect(&address(&listening().await))).await.unwrap_err();
     assert!(matches!(&error, RemoteError::ShuttingDown { .. }), "{error}");
+}
+
+/// Counts how often it is called.
+#[derive(Default)]
+struct Tally(AtomicU64);
+
+impl Item for Tally {
+    async fn ping(&self, n: u64) -> Result<u64, RemoteError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(n + 1)
+    }
+}
+
+/// Calls that cross the Bye were not executed, and their callers know: what was executed is what was answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown_leaves_no_outcome_unknown() {
+    for _ in 0..20 {
+        let (server, client, tally) = (listening().await, silent().await, Arc::new(Tally::default()));
+        server.publish("tally", &ItemProxy::from_arc(tally.clone()));
+        let item: ItemProxy = within(client.root(&address(&server), "tally")).await.unwrap();
+        let answered = Arc::new(AtomicU64::new(0));
+        let callers: Vec<_> = (0..16)
+            .map(|_| {
+                let (item, answered) = (item.clone(), answered.clone());
+                tokio::spawn(async move {
+                    loop {
+                        match item.ping(1).await {
+                            Ok(_) => answered.fetch_add(1, Ordering::SeqCst),
+                            // Refused, or behind the Bye; then there is no way any more.
+                            Err(RemoteError::ShuttingDown { .. }) => continue,
+                            Err(error) => return error,
+                        };
+                    }
+                })
+            })
+            .collect();
+        eventually("they call", || answered.load(Ordering::SeqCst) > 100).await;
+        within(server.shutdown()).await;
+        for caller in callers {
+            let error = within(caller).await.unwrap();
+            assert!(matches!(error, RemoteError::Unreachable { .. }), "{error}");
+        }
+        assert_eq!(tally.0.load(Ordering::SeqCst), answered.load(Ordering::SeqCst));
+    }
 }
 
 /// A peer whose connection is broken at that moment comes back, and hears that there is nothing to come back to.

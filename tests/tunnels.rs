@@ -113,7 +113,7 @@ async fn broken_rules() {
             raw.send(&frame).await;
         }
         let last = raw.last().await;
-        let Some(Frame::Bye { code: 1, text }) = &last else { panic!("{what}: {last:?}") };
+        let Some(Frame::Bye { code: 1, text, .. }) = &last else { panic!("{what}: {last:?}") };
         assert!(text.contains("tunnel"), "{what}: {text}");
     }
     is_well(&x).await;
@@ -166,7 +166,7 @@ async fn no_place_at_the_moment() {
     .await;
     second.send(&relay(0, open(b.node.id()))).await;
     assert_eq!(closed(&mut second).await, (1, String::new()));
-    first.send(&Frame::Bye { code: 0, text: String::new() }).await;
+    first.send(&Frame::Bye { code: 0, text: String::new(), received: 0 }).await;
     first.last().await;
     is_well(&x).await;
     drop(second);
@@ -266,7 +266,7 @@ async fn a_tunnel_in_a_tunnel() {
     };
     assert!(asked && reason.contains("through another node"), "{reason}");
     assert!(reason.contains(&b.node.id().to_string()), "{reason}");
-    raw.send(&Frame::Bye { code: 0, text: String::new() }).await;
+    raw.send(&Frame::Bye { code: 0, text: String::new(), received: 0 }).await;
     raw.last().await;
     is_well(&x).await;
     x.shelf.clear().await.unwrap();
@@ -300,7 +300,7 @@ async fn what_others_are_told() {
     y.keeper.items.lock().push(item);
     let mut second = neighbour(&y.node).await;
     assert_eq!(told(&mut second).await, [&*network, &*host]);
-    second.send(&Frame::Bye { code: 0, text: String::new() }).await;
+    second.send(&Frame::Bye { code: 0, text: String::new(), received: 0 }).await;
     second.last().await;
     y.keeper.items.lock().clear();
     drop(there_from_y);
@@ -309,7 +309,7 @@ async fn what_others_are_told() {
     within(b.node.shutdown()).await;
     // Nothing is said of an owner that the node does not reach itself.
     assert_eq!(told(&mut raw).await, [""; 0]);
-    raw.send(&Frame::Bye { code: 0, text: String::new() }).await;
+    raw.send(&Frame::Bye { code: 0, text: String::new(), received: 0 }).await;
     raw.last().await;
     x.shelf.clear().await.unwrap();
     close_down(vec![x]).await;

@@ -182,7 +182,8 @@ impl World {
                 self.attempt_failed(key, Failed::OtherNode);
             }
             Err(HandshakeError::WrongNode(_)) => {
-                self.send(key, &encoded(&Frame::Bye { code: 3, text: "another node was meant".into() }));
+                let text = "another node was meant".into();
+                self.send(key, &encoded(&Frame::Bye { code: 3, text, received: 0 }));
                 self.attempt_failed(key, Failed::OtherNode);
             }
             Err(HandshakeError::Refuse(code, text)) => {

@@ -1,7 +1,7 @@
 //! The reader's side of a link: frames arrive, sessions say what is to be done. It mirrors `node/dispatch.rs`.
 
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{Event as SessionEvent, Head, SessionError, Verdict};
+use rmi_core::internal::session::{Event as SessionEvent, Head, SessionError};
 use rmi_core::internal::wire::{self, Frame};
 
 use crate::bug::Bug;
@@ -167,10 +167,8 @@ impl World {
             SessionEvent::More { first, chunk } => {
                 let Some(link) = self.links.get_mut(&key) else { return };
                 let mut whole = link.assembly.more(first, &chunk);
-                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole
-                    && link.session.is_cancelled(*call)
-                {
-                    *verdict = Verdict::Cancelled;
+                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole {
+                    *verdict = link.session.reconsider(*call, *verdict);
                 }
                 self.message(key, whole);
             }

@@ -193,7 +193,7 @@ def refusals(address, full):
     refused("a kind", 7, b"\0\0\0\1\x80")
     last, _ = first_words(address, PREFACE, frame(RESUME, session=SOMEONE, token=SOMEONE, received=3))
     ok("Resume is answered by Expired (8)", last is not None and last.kind == EXPIRED)
-    for value in (frame(PING, stamp=1), frame(ROOT, call=1, name="desk"), frame(BYE, code=0), call()):
+    for value in (frame(PING, stamp=1), frame(ROOT, call=1, name="desk"), frame(BYE, code=0, received=0), call()):
         same(f"kind {value.kind} before Hello is not answered (9.3)", first_words(address, PREFACE, value)[0], None)
     for changes in (dict(lowest=0, highest=9), dict(meant=peer), dict(options={2: b""}), dict(limits={})):
         accepted = node.dial(address, **changes)

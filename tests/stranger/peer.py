@@ -399,7 +399,7 @@ class Session:
 
     def say_bye(self, code=0, text=""):
         """Says Bye; returns whether the other side then closed the connection without a word."""
-        self.line.send(frame(BYE, code=code, text=text))
+        self.line.send(frame(BYE, code=code, text=text, received=self.received))
         while (value := self.line.receive()) is not None:
             print(f"after Bye: kind {value.kind}")
         self.end()

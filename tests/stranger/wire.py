@@ -183,7 +183,7 @@ BODIES = {
     GONE: dict(object=ID),
     CLEAN: dict(object=ID, upto=VARINT),
     UNPIN: dict(transfer=VARINT),
-    BYE: dict(code=U8, text=STRING),
+    BYE: dict(code=U8, text=STRING, received=VARINT),
     MORE: dict(first=VARINT, payload=REST),
     ABORT: dict(first=VARINT),
     UNSUPPORTED: dict(frame=VARINT, text=STRING),

@@ -52,10 +52,8 @@ impl Inbox {
             }
             Event::More { first, chunk } => {
                 let mut whole = self.assembly.more(first, &chunk);
-                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole
-                    && link.look(|session| session.is_cancelled(*call))
-                {
-                    *verdict = Verdict::Cancelled;
+                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole {
+                    *verdict = link.look(|session| session.reconsider(*call, *verdict));
                 }
                 self.deliver(link, whole).await?;
             }
@@ -77,7 +75,7 @@ impl Inbox {
             }
             Event::Settled { pay, gone } => core.settle(link, pay, gone),
             Event::Tunnel { tunnel, what } => relay::tunneled(link, tunnel, what),
-            Event::Bye { text, .. } => return Err(Close(Reason::Bye(text))),
+            Event::Bye { code, text } => return Err(Close(Reason::Bye { code, text })),
         }
         Ok(())
     }
@@ -130,12 +128,13 @@ fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
     }
 }
 
-/// Answers a call that is not executed.
+/// Answers a call that is not executed, if anything may still be said.
 fn refuse(link: &Arc<Link>, call: u64, verdict: Verdict) {
     let node = link.core.id;
     let error = match verdict {
         Verdict::Overloaded(what) => RemoteError::Overloaded { node, what: what.into() },
         Verdict::Cancelled => RemoteError::Cancelled { node, call: "a call that was not all there".into() },
+        Verdict::Parted => return,
         _ => RemoteError::Unsupported { node, what: "this kind of target or option".into() },
     };
     fault(link, call, error);

@@ -22,6 +22,9 @@ use crate::transport::{Address, Distance, Stream};
 /// How often shutdown looks whether it may go on.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// How long a Bye waits for answers that are about to leave.
+const LAST_ANSWERS: Duration = Duration::from_millis(50);
+
 /// A node: objects, sessions with other nodes, and the tasks that serve them.
 ///
 /// A node runs on the tokio runtime on which it was started. Several nodes in one process are as separate as if they were in
@@ -74,9 +77,7 @@ async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
     for relayed in [true, false] {
         let mut links = core.all_links();
         links.retain(|link| link.tunnels.is_relayed() == relayed);
-        for link in &links {
-            link.with(|session| session.bye(code, text.clone()));
-        }
+        say_bye(&links, code, &text).await;
         // Whose connection is broken may come back and hear it.
         while clock::now() < until && links.iter().any(|link| link.look(|session| session.is_on())) {
             tokio::time::sleep(LOOK).await;
@@ -89,6 +90,28 @@ async fn wind_up(core: Arc<Core>, code: u8, text: String, patience: Duration) {
         link.finish();
     }
     core.end_tasks().await;
+}
+
+/// Says Bye in these sessions. Calls that came since the node looked are refused first: behind the Bye they could not be told so.
+async fn say_bye(links: &[Arc<Link>], code: u8, text: &str) {
+    let until = clock::now() + LAST_ANSWERS;
+    let mut links: Vec<_> = links.iter().collect();
+    loop {
+        let is_late = clock::now() >= until;
+        links.retain(|link| {
+            link.with(|session| {
+                let waits = !is_late && session.is_open() && session.serving() > 0;
+                if !waits {
+                    session.bye(code, text.to_owned());
+                }
+                waits
+            })
+        });
+        if links.is_empty() {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 impl Node {

@@ -91,7 +91,7 @@ pub(crate) enum Reason {
     /// Nothing was heard for the term of the lease.
     Expired,
     /// The peer said Bye.
-    Bye(String),
+    Bye { code: u8, text: String },
     /// The peer does not know the session any more.
     Forgotten,
     /// The peer broke the protocol.
@@ -108,7 +108,7 @@ impl fmt::Display for Reason {
             Self::Broken(text) => write!(f, "the connection broke: {text}"),
             Self::Expired => f.write_str("nothing was heard from it until the lease ended"),
             Self::Forgotten => f.write_str("it has given the session up"),
-            Self::Bye(text) => write!(f, "it said goodbye: {text}"),
+            Self::Bye { text, .. } => write!(f, "it said goodbye: {text}"),
             Self::Violation(text) => write!(f, "it broke the protocol: {text}"),
             Self::Stopped => f.write_str("this node was shut down"),
         }
@@ -286,6 +286,7 @@ impl Link {
             (reason, _, Some(node)) if begun => {
                 RemoteError::OutcomeUnknown { node, call, reason: reason.to_string() }
             }
+            (Reason::Bye { code: 0 | 2, .. }, _, Some(node)) => RemoteError::ShuttingDown { node },
             (Reason::Stopped, ..) => RemoteError::ShuttingDown { node: self.core.id },
             (Reason::Refused(reason), ..) => {
                 RemoteError::Refused { target: self.target.clone(), reason: reason.clone() }

@@ -130,7 +130,7 @@ enum Certainty {
 impl Certainty {
     fn of(reason: &Reason) -> Self {
         match reason {
-            Reason::Bye(_) | Reason::Stopped => Self::Certain,
+            Reason::Bye { .. } | Reason::Stopped => Self::Certain,
             Reason::Unreachable(_) | Reason::Replaced(_) | Reason::Refused(_) => Self::There,
             Reason::Broken(_) | Reason::Expired | Reason::Forgotten | Reason::Violation(_) => Self::None,
         }

@@ -27,7 +27,7 @@ struct Waiting<C> {
 pub struct LostCall<C> {
     /// Who waits.
     pub caller: C,
-    /// Whether all of it may have left, so that its outcome is unknown.
+    /// Whether the peer may have all of it, so that its outcome is unknown.
     pub begun: bool,
 }
 

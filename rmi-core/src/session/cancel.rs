@@ -1,6 +1,6 @@
 //! Calls that are given up: withdrawn, aborted or cancelled (PROTOCOL 4.12).
 
-use crate::session::incoming::Event;
+use crate::session::incoming::{Event, Verdict};
 use crate::session::outgoing::MIN_SWEEP;
 use crate::session::queue::Part;
 use crate::session::state::{Handles, Session};
@@ -52,9 +52,13 @@ impl<H: Handles> Session<H> {
         self.garbage.callers.extend(self.calls.remove(call));
     }
 
-    /// Whether the peer has given its call up.
-    pub fn is_cancelled(&self, call: u64) -> bool {
-        self.serving.is_cancelled(call)
+    /// Whether to execute a call of the peer that began with this verdict, now that all of it is here.
+    pub fn reconsider(&self, call: u64, verdict: Verdict) -> Verdict {
+        match verdict {
+            _ if self.parting => Verdict::Parted,
+            _ if self.serving.is_cancelled(call) => Verdict::Cancelled,
+            verdict => verdict,
+        }
     }
 
     /// The peer waits for the answer to its call no longer. An answer that is under way is aborted, and has been given; one

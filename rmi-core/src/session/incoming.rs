@@ -85,6 +85,8 @@ pub enum Verdict {
     Unsupported,
     /// No: its caller gave it up before all of it was here.
     Cancelled,
+    /// No, and it is not answered: this side has said Bye, and its caller knows from that.
+    Parted,
 }
 
 /// What a frame asks of the node.
@@ -285,7 +287,13 @@ impl<H: Handles> Session<H> {
                 Ok(Event::Nothing)
             }
             Frame::Relay(relay) => self.relayed(relay),
-            Frame::Bye { code, text } => Ok(Event::Bye { code, text }),
+            Frame::Bye { code, text, received } => {
+                if received > self.ring.taken() {
+                    return violation(format!("it received frame {received}, of {}", self.ring.taken()));
+                }
+                self.heard = Some(received);
+                Ok(Event::Bye { code, text })
+            }
             Frame::Unsupported { .. } => Ok(Event::Nothing),
             Frame::Unknown { kind } => {
                 let text = format!("kind {kind}");
@@ -297,6 +305,9 @@ impl<H: Handles> Session<H> {
     }
 
     fn serve(&mut self, call: u64, size: u64) -> Result<Verdict, SessionError> {
+        if self.parting {
+            return Ok(Verdict::Parted);
+        }
         match self.serving.add(call, size, self.limits.calls, self.limits.partial) {
             Ok(()) if !self.takes_answers() => {
                 Ok(Verdict::Overloaded("too many answers to this peer wait to be sent"))

@@ -61,7 +61,8 @@ impl<H: Handles> Session<H> {
     }
 
     pub(super) fn lose(&mut self) -> Lost<H> {
-        let taken = self.ring.taken();
+        // What was still under way when the peer said Bye is not carried out (3.6).
+        let taken = self.heard.unwrap_or(self.ring.taken());
         let under_way = &self.outgoing.under_way;
         let is_whole = |call| {
             !under_way.iter().any(|message| matches!(message.part, Part::Call(part, _) if part == call))
@@ -79,10 +80,10 @@ impl<H: Handles> Session<H> {
         }
     }
 
-    /// Says Bye. Nothing may be sent after it but what is queued; the caller then ends the session.
+    /// Says Bye. Nothing leaves after it, and no call that arrives after it is executed; the caller then ends the session.
     pub fn bye(&mut self, code: u8, text: String) {
         if self.phase == Phase::Open && !self.parting {
-            self.ring.push(&Frame::Bye { code, text });
+            self.ring.push(&Frame::Bye { code, text, received: self.received.frames() });
             self.parting = true;
         }
     }

@@ -74,6 +74,7 @@ impl<H: Handles> Session<H> {
     /// Lets messages begin while there is room.
     pub(super) fn pump(&mut self) {
         match self.phase {
+            _ if self.parting => return,
             Phase::Open => {}
             Phase::Opening if self.eager => {}
             _ => return,

@@ -30,7 +30,10 @@ impl<H: Handles> Session<H> {
     /// One more frame of each message and tunnel, in turn, while there is room.
     fn fragments(&mut self) {
         let limits = self.peer_limits();
-        while self.ring.waiting() < BATCH && (self.ring.unacknowledged() as u64) < limits.ring {
+        while !self.parting
+            && self.ring.waiting() < BATCH
+            && (self.ring.unacknowledged() as u64) < limits.ring
+        {
             let continued = self.fragment(&limits);
             if !self.carry() && !continued {
                 return;

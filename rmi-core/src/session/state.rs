@@ -166,6 +166,8 @@ pub struct Session<H: Handles> {
     pub(super) provoked: u64,
     /// Bye was said: nothing follows it.
     pub(super) parting: bool,
+    /// The last frame of this side that the peer had handled when it said Bye.
+    pub(super) heard: Option<u64>,
 }
 
 impl<H: Handles> Session<H> {
@@ -204,6 +206,7 @@ impl<H: Handles> Session<H> {
             resuming: Time(0),
             provoked: 0,
             parting: false,
+            heard: None,
         }
     }
 

@@ -119,10 +119,12 @@ pub enum Frame {
     },
     /// The sender sends nothing more.
     Bye {
-        /// 0 shutting down, 1 protocol error, 2 the node was dropped.
+        /// 0 shutting down, 1 protocol error, 2 the node was dropped, 3 another node was meant.
         code: u8,
         /// Why, for a person. The encoder cuts it at 1,024 bytes.
         text: String,
+        /// The number of the last numbered frame that the sender had handled: no Call or Root behind it is carried out.
+        received: u64,
     },
     /// Continues a Call or a Reply.
     More {
@@ -228,9 +230,10 @@ impl Frame {
                 put_varint(out, *upto);
             }
             Self::Unpin { transfer } => put_varint(out, *transfer),
-            Self::Bye { code, text } => {
+            Self::Bye { code, text, received } => {
                 out.put_u8(*code);
                 put_text(out, text);
+                put_varint(out, *received);
             }
             Self::More { first, chunk } => more_body(out, *first, chunk),
             Self::Abort { first } => put_varint(out, *first),
@@ -272,7 +275,11 @@ impl Frame {
             kind::GONE => Self::Gone { object: object(reader)? },
             kind::CLEAN => Self::Clean { object: object(reader)?, upto: reader.varint()? },
             kind::UNPIN => Self::Unpin { transfer: reader.varint()? },
-            kind::BYE => Self::Bye { code: reader.u8()?, text: reader.string("a text", TEXT_MAX)? },
+            kind::BYE => Self::Bye {
+                code: reader.u8()?,
+                text: reader.string("a text", TEXT_MAX)?,
+                received: reader.varint()?,
+            },
             kind::MORE => Self::More { first: reader.varint()?, chunk: chunk(reader, limits)? },
             kind::ABORT => Self::Abort { first: reader.varint()? },
             kind::UNSUPPORTED => {

@@ -208,10 +208,13 @@ async fn refuse(error: HandshakeError, mut connection: Connection) -> NoSession 
         HandshakeError::Refused(RefusedCode::OtherNode, text) => NoSession::OtherNode(text),
         HandshakeError::WrongNode(node) => {
             // For that node the session is open (2.4).
-            connection.say_last(&Frame::Bye { code: 3, text: "another node was meant".into() }).await;
+            let text = "another node was meant".into();
+            connection.say_last(&Frame::Bye { code: 3, text, received: 0 }).await;
             NoSession::OtherNode(format!("this is node {node}"))
         }
-        HandshakeError::Refused(RefusedCode::ShuttingDown, text) => NoSession::Failed(Reason::Bye(text)),
+        HandshakeError::Refused(RefusedCode::ShuttingDown, text) => {
+            NoSession::Failed(Reason::Bye { code: 0, text })
+        }
         HandshakeError::Refused(_, text) => NoSession::Failed(Reason::Refused(text)),
         HandshakeError::Misbehaved(text) => NoSession::Failed(Reason::Violation(text.into())),
         HandshakeError::Refuse(code, text) => {

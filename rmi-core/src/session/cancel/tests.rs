@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
 use crate::session::{
-    Assembly, Event, Handles, Handshake, Head, Introduction, Locality, Message, OutReference, Outward, Role,
-    Session, Ticket, Time, Verdict,
+    Assembly, Event, Handles, Handshake, Head, Introduction, Locality, Lost, Message, OutReference, Outward,
+    Role, Session, SessionError, Ticket, Time, Verdict,
 };
 use crate::wire::{Frame, Limits, ReplyKind, split};
 
@@ -59,6 +59,7 @@ struct Side {
 #[derive(Debug, PartialEq, Eq)]
 enum Saw {
     Call(u64),
+    TooLate(u64),
     Reply(u64, ReplyKind),
     Cancel(u64),
     AbortedCall(u64),
@@ -111,7 +112,13 @@ impl Side {
             Event::Message { first, head, references, size, chunk } => {
                 self.assembly.first(first, head, references.len(), size, chunk).unwrap()
             }
-            Event::More { first, chunk } => self.assembly.more(first, &chunk).unwrap(),
+            Event::More { first, chunk } => {
+                let mut whole = self.assembly.more(first, &chunk).unwrap();
+                if let Some((Head::Call { call, verdict, .. }, _)) = &mut whole {
+                    *verdict = self.session.reconsider(*call, *verdict);
+                }
+                whole
+            }
             Event::Abort { first } => {
                 return Some(match self.assembly.abort(first).unwrap() {
                     Head::Call { call, .. } => {
@@ -128,6 +135,7 @@ impl Side {
             _ => None,
         };
         whole.map(|(head, _)| match head {
+            Head::Call { call, verdict: Verdict::Parted, .. } => Saw::TooLate(call),
             Head::Call { call, verdict, .. } => {
                 assert_eq!(verdict, Verdict::Serve);
                 Saw::Call(call)
@@ -308,6 +316,13 @@ fn what_is_left_is_told_when_the_call_leaves() {
     assert_eq!(left(&mut a.output()), [Some(40)], "rounded up, so that the owner does not give up first");
 }
 
+/// Callers and whether their calls may have been executed.
+fn begun(lost: Lost<Numbers>) -> Vec<(u32, bool)> {
+    let mut begun: Vec<_> = lost.calls.into_iter().map(|call| (call.caller, call.begun)).collect();
+    begun.sort_unstable();
+    begun
+}
+
 #[test]
 fn the_outcome_of_a_lost_call_is_unknown_only_if_all_of_it_may_have_left() {
     let (mut a, _) = pair();
@@ -316,12 +331,7 @@ fn the_outcome_of_a_lost_call_is_unknown_only_if_all_of_it_may_have_left() {
     assert!(!first.is_empty());
     // Numbered, not handed to the connection.
     a.call(2, 600_000);
-    let begun = |side: &mut Side| {
-        let mut lost: Vec<_> = side.session.lapse().calls;
-        lost.sort_by_key(|call| call.caller);
-        lost.into_iter().map(|call| (call.caller, call.begun)).collect::<Vec<_>>()
-    };
-    assert_eq!(begun(&mut a), [(1, true), (2, false)]);
+    assert_eq!(begun(a.session.lapse()), [(1, true), (2, false)]);
 
     // Handed over in part, and whole; the third waits for room.
     let (mut a, _) = pair();
@@ -329,9 +339,52 @@ fn the_outcome_of_a_lost_call_is_unknown_only_if_all_of_it_may_have_left() {
         a.call(caller, size);
     });
     a.output();
-    assert_eq!(begun(&mut a), [(1, false), (2, false), (3, false)]);
+    assert_eq!(begun(a.session.lapse()), [(1, false), (2, false), (3, false)]);
     let (mut a, _) = pair();
     a.call(1, 600_000);
     while !a.output().is_empty() {}
-    assert_eq!(begun(&mut a), [(1, true)]);
+    assert_eq!(begun(a.session.lapse()), [(1, true)]);
+}
+
+#[test]
+fn a_call_that_crosses_a_bye_is_not_executed_and_its_caller_knows() {
+    let (mut a, mut b) = pair();
+    let before = a.call(1, 10);
+    assert_eq!(b.input(&mut a.output(), ALL), [Saw::Call(before)]);
+    let crosses = a.call(2, 10);
+    let mut late = a.output();
+    b.session.bye(0, "enough".into());
+    let mut bye = b.output();
+    assert_eq!(b.input(&mut late, ALL), [Saw::TooLate(crosses)]);
+    b.reply(before, 10);
+    assert!(b.output().is_empty(), "nothing follows a Bye");
+    assert!(a.input(&mut bye, ALL).is_empty());
+    assert_eq!(begun(a.session.end()), [(1, true), (2, false)]);
+
+    // It had arrived in part, and had been thought fit to be executed.
+    let (mut a, mut b) = pair();
+    let crosses = a.call(1, 200_000);
+    let mut late = a.output();
+    while b.session.frames().1 < 3 {
+        assert!(b.input(&mut late, 1).is_empty());
+    }
+    b.session.bye(0, "enough".into());
+    let more = a.output();
+    late.extend_from_slice(&more);
+    assert_eq!(b.input(&mut late, ALL), [Saw::TooLate(crosses)]);
+    a.input(&mut b.output(), ALL);
+    assert_eq!(begun(a.session.end()), [(1, false)]);
+}
+
+#[test]
+fn a_bye_cannot_have_received_what_was_not_sent() {
+    let (mut a, _) = pair();
+    a.call(1, 10);
+    a.output();
+    let mut bye = |received| {
+        let frame = Frame::Bye { code: 0, text: String::new(), received };
+        a.session.handle(NOW, frame, 10, |_| ((), ()))
+    };
+    assert!(matches!(bye(2), Err(SessionError::Violation(_))));
+    assert!(matches!(bye(1), Ok(Event::Bye { .. })));
 }

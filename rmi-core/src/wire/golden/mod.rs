@@ -257,7 +257,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("Gone", Frame::Gone { object: object(0xB0) }),
         ("Clean", Frame::Clean { object: object(0xB0), upto: 16_384 }),
         ("Unpin", Frame::Unpin { transfer: 16_383 }),
-        ("Bye", Frame::Bye { code: 1, text: "oops".into() }),
+        ("Bye", Frame::Bye { code: 1, text: "oops".into(), received: 300 }),
         ("More", Frame::More { first: 5, chunk: Bytes::from_static(&[1, 2, 3, 4, 5, 6, 7, 8, 9]) }),
         ("Abort", Frame::Abort { first: 5 }),
         ("Unsupported", Frame::Unsupported { frame: 9, text: "kind 33".into() }),

@@ -177,7 +177,11 @@ fn frame_without_table() -> impl Strategy<Value = Frame> {
         object().prop_map(|object| Frame::Gone { object }),
         (object(), number()).prop_map(|(object, upto)| Frame::Clean { object, upto }),
         number().prop_map(|transfer| Frame::Unpin { transfer }),
-        (any::<u8>(), text(TEXT_MAX)).prop_map(|(code, text)| Frame::Bye { code, text }),
+        (any::<u8>(), text(TEXT_MAX), number()).prop_map(|(code, text, received)| Frame::Bye {
+            code,
+            text,
+            received
+        }),
         (number(), payload()).prop_map(|(first, (chunk, _))| Frame::More { first, chunk }),
         number().prop_map(|first| Frame::Abort { first }),
         (number(), text(TEXT_MAX)).prop_map(|(frame, text)| Frame::Unsupported { frame, text }),
