@@ -132,7 +132,7 @@ impl World {
             let planted = self.config.bug == Some(Bug::SayNotBegun) && call.begun;
             self.planted += u32::from(planted);
             let begun = call.begun && !planted;
-            self.check_lost_call(call.caller.call, begun);
+            self.check_lost_call(call.caller.call, begun, reason == Reason::Bye);
             let outcome = if begun { Outcome::Unknown(text) } else { Outcome::Failed(text) };
             self.outcome(&call.caller, outcome, Vec::new());
         }

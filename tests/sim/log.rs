@@ -173,11 +173,12 @@ impl World {
         }
     }
 
-    /// A session ended and says whether all of a call had left: what had not is certainly never executed.
-    pub fn check_lost_call(&mut self, call: u64, begun: bool) {
+    /// A session ended and says whether all of a call had left: what had not is certainly never executed. After a `bye` that is also said of
+    /// what left and was not received any more.
+    pub fn check_lost_call(&mut self, call: u64, begun: bool, bye: bool) {
         let Some(record) = self.calls.get_mut(&call) else { return };
         record.never |= !begun;
-        if !begun && (record.left || record.executed > 0) {
+        if !begun && ((record.left && !bye) || record.executed > 0) {
             self.violate(Invariant::L4, || format!("call {call} had left, and is said not to have"));
         }
     }
