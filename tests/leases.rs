@@ -290,6 +290,7 @@ async fn a_session_that_is_used_does_not_end() {
     let lease = Duration::from_millis(600);
     let (a, b, c) = introduced(lease).await;
     let shelf = through(&a, &c).await;
+    assert_eq!(within(shelf.count()).await.unwrap(), 0);
     let mut before = 0;
     let mut stays = async |what: &str| {
         let start = now();
