@@ -200,7 +200,7 @@
 //! An object lives as long as any proxy to it lives, on any node. When the last is gone, the servant is dropped: its `Drop` is the finalizer.
 //!
 //! Nodes that hold references keep a *lease*, renewed by their session. A node that is not heard of for the term of the lease ([`Builder::lease`], 30 s by default) is
-//! given up, and what it held is collected. [`Node::shutdown`] releases everything at once. Dropping the last handle of a node stops it, too,
+//! given up, and what it held is collected. A session that was made to reach the owner of a reference ends once nothing has used it for a third of the lease. [`Node::shutdown`] releases everything at once. Dropping the last handle of a node stops it, too,
 //! without waiting for anything. (A [`Registry`] handle, or a published servant that contains a `Node`, is such a handle: end that node with `shutdown`.)
 //!
 //! Not collected: cycles of references across nodes, as when a servant holds a proxy to a client's object that holds a proxy to the servant. Break them by hand: give

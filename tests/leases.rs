@@ -245,3 +245,88 @@ async fn a_silent_peer_is_given_up_after_its_lease() {
     drop((item, at_b));
     close_down(vec![a, b]).await;
 }
+
+/// How many sessions a node has with another, open or not.
+fn sessions(of: &Site, with: &Site) -> usize {
+    of.node.stats().sessions.iter().filter(|session| session.peer == Some(with.node.id())).count()
+}
+
+/// Three nodes, the first of which has published a shelf of the second.
+async fn introduced(lease: Duration) -> (Site, Site, Site) {
+    let (a, b, c) = (Site::new().await, server(lease).await, Site::new().await);
+    a.node.publish("the shelf of another", &a.sees(&b).await);
+    (a, b, c)
+}
+
+async fn through(a: &Site, c: &Site) -> ShelfProxy {
+    within(c.node.root(&a.address(), "the shelf of another")).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_with_an_owner_ends_when_nothing_uses_it() {
+    let (a, b, c) = introduced(Duration::from_millis(600)).await;
+    for round in 0..3 {
+        let shelf = through(&a, &c).await;
+        assert_eq!(within(shelf.count()).await.unwrap(), 0, "round {round}");
+        assert_eq!((sessions(&c, &b), sessions(&b, &c)), (1, 1));
+        drop(shelf);
+        eventually("both sides have forgotten the session", || sessions(&c, &b) + sessions(&b, &c) == 0)
+            .await;
+    }
+    assert_eq!((sessions(&a, &b), sessions(&c, &a)), (1, 1), "what a program asked for stays");
+    // What the owner gave itself is used like what the introducer gave.
+    let item = within(through(&a, &c).await.make()).await.unwrap();
+    eventually("the shelf is let go", || c.node.stats().imports == 1).await;
+    assert_eq!(within(item.ping(1)).await.unwrap(), 2);
+    drop(item);
+    eventually("the session ends again", || sessions(&c, &b) + sessions(&b, &c) == 0).await;
+    assert_eq!(b.alive(), 0);
+    a.node.unpublish("the shelf of another");
+    close_down(vec![a, b, c]).await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_used_does_not_end() {
+    let lease = Duration::from_millis(600);
+    let (a, b, c) = introduced(lease).await;
+    let shelf = through(&a, &c).await;
+    assert_eq!(within(shelf.count()).await.unwrap(), 0);
+    let mut before = 0;
+    let mut stays = async |what: &str| {
+        let start = now();
+        while start.elapsed() < lease * 3 {
+            let stats = c.node.stats().sessions;
+            let session = stats.iter().find(|session| session.peer == Some(b.node.id())).expect(what);
+            assert!(session.bytes_sent >= before, "{what}: it is another session");
+            before = session.bytes_sent;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    stays("a proxy that is held").await;
+    let call = tokio::spawn(async move { shelf.stall(None).await });
+    stays("a call").await;
+    assert!(!call.is_finished());
+    call.abort();
+    eventually("nothing uses it any more", || sessions(&c, &b) + sessions(&b, &c) == 0).await;
+    a.node.unpublish("the shelf of another");
+    close_down(vec![a, b, c]).await;
+}
+
+/// The sessions end while proxies come and go: no call notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_are_made_as_the_session_ends() {
+    let lease = Duration::from_millis(120);
+    let (a, b, c) = introduced(lease).await;
+    let mut ended = 0;
+    for round in 0..120u64 {
+        let shelf = through(&a, &c).await;
+        assert_eq!(within(shelf.count()).await.unwrap(), 0, "round {round}");
+        drop(shelf);
+        // Around the time at which the Bye is due.
+        tokio::time::sleep(lease / 3 + Duration::from_micros(100 * (round % 60))).await;
+        ended += usize::from(sessions(&c, &b) == 0);
+    }
+    println!("{ended} sessions had ended");
+    a.node.unpublish("the shelf of another");
+    close_down(vec![a, b, c]).await;
+}

@@ -119,6 +119,28 @@ async fn an_owner_without_a_listener_is_reached_through_the_introducer() {
     assert!(nodes.iter().all(|node| tunnels(node) == 0));
 }
 
+#[tokio::test]
+async fn a_relayed_session_ends_when_nothing_uses_it() {
+    let (x, b) = served().await;
+    let y = Site::at(start(Node::builder().lease(Duration::from_millis(900))).await);
+    let shelf = y.sees(&x).await;
+    for _ in 0..2 {
+        let item = within(shelf.top()).await.unwrap();
+        assert_eq!(within(item.ping(1)).await.unwrap(), 2);
+        assert_eq!(relayed(&y.node, &b.node), [true]);
+        drop(item);
+        eventually("the session and its tunnels end", || {
+            let left = [&x.node, &y.node, &b.node].map(tunnels);
+            (left, relayed(&y.node, &b.node), relayed(&b.node, &y.node)) == ([0; 3], vec![], vec![])
+        })
+        .await;
+    }
+    assert_eq!((relayed(&y.node, &x.node), relayed(&b.node, &x.node)), (vec![false], vec![false]));
+    within(shelf.clear()).await.unwrap();
+    drop(shelf);
+    close_down(vec![y, b, x]).await;
+}
+
 /// The introducer is the one that dialed, and has no listener either.
 #[tokio::test]
 async fn a_server_reaches_an_owner_through_its_client() {

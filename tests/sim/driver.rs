@@ -185,6 +185,9 @@ impl World {
                 self.send(key, &output.control);
                 self.send(key, &output.frames);
                 self.check_numbers(key);
+                if self.links.get(&key).is_some_and(|link| link.session.has_retired()) {
+                    return self.close(key, Reason::Unused);
+                }
                 self.write_by(key, now + 1);
             }
         }

@@ -41,7 +41,10 @@ impl World {
         let (node, tried) = (self.links[&key].node, self.links[&key].tried.clone());
         self.note(|| format!("n{node} closes link {key}: {reason:?}"));
         closed(self, key, reason);
-        self.taint(key);
+        // What ends because nothing uses it is no fault: nothing may be missed.
+        if reason != Reason::Unused {
+            self.taint(key);
+        }
         self.forget_way(key);
         self.collect_dropped(key);
         self.hang_up(key);
@@ -74,6 +77,7 @@ impl World {
             Reason::Expired => "a lease that ends",
             Reason::Bye => "a Bye",
             Reason::Violation => "a refusal",
+            Reason::Unused => "a session that nothing uses",
             Reason::Stopped => "a node that stops",
         });
         if let Some(lost) = ended {

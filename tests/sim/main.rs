@@ -120,6 +120,7 @@ fn the_seeds_reach_what_they_must() {
         "a wall between two nodes",
         "a lease that ends",
         "a Bye",
+        "a session that nothing uses",
         "a full ring",
         "two sessions between two nodes",
     ] {

@@ -96,6 +96,7 @@ pub enum Reason {
     Bye,
     Forgotten,
     Violation,
+    Unused,
     Stopped,
 }
 

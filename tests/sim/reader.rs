@@ -1,7 +1,7 @@
 //! The reader's side of a link: frames arrive, sessions say what is to be done. It mirrors `node/dispatch.rs`.
 
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{Event as SessionEvent, Head, SessionError};
+use rmi_core::internal::session::{BYE_UNUSED, Event as SessionEvent, Head, SessionError};
 use rmi_core::internal::wire::{self, Frame};
 
 use crate::bug::Bug;
@@ -193,6 +193,7 @@ impl World {
             }
             SessionEvent::Settled { pay, gone } => self.settle(key, pay, gone),
             SessionEvent::Tunnel { .. } => {}
+            SessionEvent::Bye { code: BYE_UNUSED, .. } => self.close(key, Reason::Unused),
             SessionEvent::Bye { .. } => self.close(key, Reason::Bye),
         }
     }

@@ -46,6 +46,7 @@ impl World {
         self.nodes[node].to_node.insert(owner, key);
         if let Some(link) = self.links.get_mut(&key) {
             link.tried = Some(addresses.clone());
+            link.session.set_transient();
         }
         let attempt = self.nodes[node].asked_again.get(&owner).copied().unwrap_or(0);
         let pause = if attempt > 0 { 50_000 << (attempt.min(8) - 1) } else { 0 };

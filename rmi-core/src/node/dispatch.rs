@@ -17,7 +17,7 @@ use crate::node::execution::{Execution, Fate};
 use crate::node::link::{Link, Reason};
 use crate::node::live::Live;
 use crate::node::relay;
-use crate::session::{Arrived, Assembly, Event, FragmentError, Head, Time, Verdict};
+use crate::session::{Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, Time, Verdict};
 use crate::wire::{Frame, ReplyKind};
 
 /// How much of a panic's message travels, in bytes.
@@ -75,6 +75,7 @@ impl Inbox {
             }
             Event::Settled { pay, gone } => core.settle(link, pay, gone),
             Event::Tunnel { tunnel, what } => relay::tunneled(link, tunnel, what),
+            Event::Bye { code: BYE_UNUSED, .. } => return Err(Close(Reason::Unused)),
             Event::Bye { code, text } => return Err(Close(Reason::Bye { code, text })),
         }
         Ok(())

@@ -96,6 +96,8 @@ pub(crate) enum Reason {
     Forgotten,
     /// The peer broke the protocol.
     Violation(String),
+    /// Nothing used the session, and the side that had dialed for an owner ended it.
+    Unused,
     /// This node was shut down.
     Stopped,
 }
@@ -110,6 +112,7 @@ impl fmt::Display for Reason {
             Self::Forgotten => f.write_str("it has given the session up"),
             Self::Bye { text, .. } => write!(f, "it said goodbye: {text}"),
             Self::Violation(text) => write!(f, "it broke the protocol: {text}"),
+            Self::Unused => f.write_str("nothing used the session"),
             Self::Stopped => f.write_str("this node was shut down"),
         }
     }
@@ -122,6 +125,9 @@ impl Link {
         let mut session = Session::new(key, core.id, core.settings.limits, core.locality, eager);
         session.set_patience(core.settings.reconnect_window);
         session.set_max_unsent(core.settings.max_unsent);
+        if matches!(origin, Origin::DialedOwner(..)) {
+            session.set_transient();
+        }
         Arc::new(Self {
             key,
             core: core.clone(),

@@ -132,7 +132,11 @@ impl Certainty {
         match reason {
             Reason::Bye { .. } | Reason::Stopped => Self::Certain,
             Reason::Unreachable(_) | Reason::Replaced(_) | Reason::Refused(_) => Self::There,
-            Reason::Broken(_) | Reason::Expired | Reason::Forgotten | Reason::Violation(_) => Self::None,
+            Reason::Broken(_)
+            | Reason::Expired
+            | Reason::Forgotten
+            | Reason::Violation(_)
+            | Reason::Unused => Self::None,
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::wire::Frame;
 
 impl<H: Handles> Session<H> {
     /// A reference to an object of the peer, pinned by a third node under `debt`, arrived in another session (7.4).
-    /// Returns the handle and debts to be paid at once; `None` if the session is over.
+    /// Returns the handle and debts to be paid at once; `None` if the session is over, or Bye was said.
     pub fn import_from_third(
         &mut self,
         object: ObjectId,
         debt: Debt,
         make: impl FnOnce() -> (H::Import, H::Weak),
     ) -> Option<(H::Import, Vec<Debt>)> {
-        if self.is_over() {
+        if self.is_over() || self.parting {
             return None;
         }
         let (import, arrival) = self.imports.arrive_from_third(object, debt, H::share, make);
@@ -22,14 +22,14 @@ impl<H: Handles> Session<H> {
     }
 
     /// A handle whose session ended asks again here (7.7). Returns debts to be paid at once; gives the debts back if
-    /// this session is over, too.
+    /// this session is over or Bye was said, too.
     pub fn ask_again(
         &mut self,
         object: ObjectId,
         handle: H::Weak,
         debts: Vec<Debt>,
     ) -> Result<Vec<Debt>, Vec<Debt>> {
-        if self.is_over() {
+        if self.is_over() || self.parting {
             return Err(debts);
         }
         let arrival = self.imports.ask_again(object, handle, debts);
@@ -59,6 +59,7 @@ impl<H: Handles> Session<H> {
     /// Pays a debt to the peer. A session that is over has nothing to pay: its peer's pins end by themselves.
     pub fn unpin(&mut self, transfer: u64) {
         if self.is_on() {
+            self.owed = self.owed.saturating_sub(1);
             self.push_provoked(&Frame::Unpin { transfer });
         }
     }

@@ -338,6 +338,7 @@ impl<H: Handles> Session<H> {
                     return violation(format!("it used transfer {} again", reference.transfer));
                 }
                 self.last_transfer = reference.transfer;
+                self.owed += 1;
             }
             arrived.push(match reference.owner {
                 Owner::Sender => {

@@ -8,6 +8,9 @@ use crate::session::time::Time;
 use crate::session::tunnels::Tunnels;
 use crate::wire::Frame;
 
+/// The code of the Bye of a side that ends a session because nothing uses it (PROTOCOL 3.6).
+pub const BYE_UNUSED: u8 = 4;
+
 impl<H: Handles> Session<H> {
     /// When [`handle_timeout`](Self::handle_timeout) must be called, unless a frame arrives or leaves before.
     pub fn next_timeout(&self) -> Option<Time> {
@@ -88,8 +91,25 @@ impl<H: Handles> Session<H> {
         }
     }
 
+    /// Says Bye if this side ends what nothing uses, and nothing does. False: the session goes on.
+    pub(super) fn retire(&mut self) -> bool {
+        if self.transient && self.is_on() && !self.parting && self.is_unused() {
+            self.bye(BYE_UNUSED, "nothing uses the session".into());
+            self.retired = self.parting;
+        }
+        self.retired
+    }
+
+    /// Whether this side has said Bye because nothing used the session.
+    pub fn has_retired(&self) -> bool {
+        self.retired
+    }
+
     /// Whether Bye was said and handed to the connection.
     pub fn has_parted(&self) -> bool {
         self.parting && self.ring.waiting() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,18 @@ impl<H: Handles> Session<H> {
         self.listing.is_empty() && self.pins.is_empty() && self.serving.len() == 0
     }
 
+    /// Whether nothing would be missed if the session ended: neither side holds anything here, no call and no tunnel is in it, the
+    /// peer has received everything, and none of its pins waits for this side: it may be all that keeps a third node's object.
+    pub fn is_unused(&self) -> bool {
+        self.is_idle()
+            && self.imports.is_empty()
+            && self.calls.len() == 0
+            && self.tunnels() == 0
+            && self.owed == 0
+            && self.ring.unacknowledged() == 0
+            && self.outgoing.is_empty()
+    }
+
     /// Whether everything that was numbered or queued has been handed to a connection.
     pub fn is_flushed(&self) -> bool {
         self.ring.waiting() == 0 && self.outgoing.is_empty()

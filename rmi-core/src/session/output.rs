@@ -60,17 +60,20 @@ impl<H: Handles> Session<H> {
     fn control(&mut self, now: Time) -> Bytes {
         let ring = self.peer_limits().ring;
         let mut control = BytesMut::new();
+        let ping_due = self.lease.as_ref().is_some_and(|lease| now >= lease.next_ping());
+        let retired = ping_due && self.retire();
         for stamp in self.pongs.drain(..) {
             Frame::Pong { stamp }.encode(&mut control);
         }
         if let Some(frame) = self.received.acknowledge(now, ring) {
             Frame::Ack { frame }.encode(&mut control);
         }
-        if let Some(lease) = &mut self.lease
-            && now >= lease.next_ping()
-        {
+        if ping_due && let Some(lease) = &mut self.lease {
             lease.pinged(now);
-            Frame::Ping { stamp: now.0 }.encode(&mut control);
+            // The Bye is in its place.
+            if !retired {
+                Frame::Ping { stamp: now.0 }.encode(&mut control);
+            }
         }
         control.freeze()
     }

@@ -168,6 +168,12 @@ pub struct Session<H: Handles> {
     pub(super) parting: bool,
     /// The last frame of this side that the peer had handled when it said Bye.
     pub(super) heard: Option<u64>,
+    /// This side ends it when nothing uses it: see [`set_transient`](Self::set_transient).
+    pub(super) transient: bool,
+    /// It did.
+    pub(super) retired: bool,
+    /// How many pins of the peer wait for an Unpin of this side.
+    pub(super) owed: u64,
 }
 
 impl<H: Handles> Session<H> {
@@ -207,12 +213,21 @@ impl<H: Handles> Session<H> {
             provoked: 0,
             parting: false,
             heard: None,
+            transient: false,
+            retired: false,
+            owed: 0,
         }
     }
 
     /// How long calls may wait: for room when none can leave, and for a broken connection to come back; 10 s if nothing is said.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// This side dialed for the sake of an owner, and ends the session once nothing has used it for a third of the lease
+    /// (PROTOCOL 7.6).
+    pub fn set_transient(&mut self) {
+        self.transient = true;
     }
 
     /// The handshake is over. False: the session was ended meanwhile, or the handshake took longer than the lease.

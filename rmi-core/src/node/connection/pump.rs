@@ -45,6 +45,7 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut d
     match reason {
         // The peer hung up because it was told so.
         Reason::Broken(_) if link.core.leaving.get().is_some() => Reason::Stopped,
+        Reason::Broken(_) if link.look(|session| session.has_retired()) => Reason::Unused,
         Reason::Broken(_) => reason,
         reason => {
             hang_up(link, reader, writer, reason.clone()).await;
@@ -113,7 +114,7 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
             _ => return Reason::Expired,
         }
         match output {
-            None if link.look(|session| session.has_parted()) => return Reason::Stopped,
+            None if link.look(|session| session.has_parted()) => return parted(link),
             None => tokio::select! {
                 () = link.wake.notified() => {}
                 () = clock::sleep_until(next) => {}
@@ -147,6 +148,11 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
             }
         }
     }
+}
+
+/// Why this side has said Bye.
+fn parted(link: &Link) -> Reason {
+    if link.look(|session| session.has_retired()) { Reason::Unused } else { Reason::Stopped }
 }
 
 fn silent() -> Reason {
