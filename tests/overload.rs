@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rmi::{Limits, Node, RemoteError, remote};
 use support::relay::Relay;
+use support::shelf::{Shelf, Site, close_down};
 use support::{Result, address, all_zero, eventually, start, within};
 
 #[remote]
@@ -133,4 +134,30 @@ async fn both_sides_full() {
     b.unpublish("echo");
     drop((at_a, at_b));
     all_zero(&[&a, &b]).await;
+}
+
+/// References that wait for an owner that does not answer are accounted for up to a bound; beyond it their introducer keeps no pins,
+/// and they are asked for when they are used.
+#[tokio::test]
+async fn references_that_wait_for_their_owner() {
+    let relay = Relay::new().await;
+    let b = Site::at(start(relay.builder()).await);
+    let a = Site::new().await;
+    let few = Limits { objects: 8, ..Limits::default() };
+    let c = Site::at(start(Node::builder().listen("tcp://127.0.0.1:0").limits(few)).await);
+    let (b_at_a, c_at_a) = (a.sees(&b).await, a.sees(&c).await);
+    let items = within(b_at_a.make_many(50)).await.unwrap();
+    relay.hold();
+    for item in &items {
+        within(c_at_a.put(item.clone())).await.unwrap();
+    }
+    eventually("the others are unpinned", || a.node.stats().pins <= 9).await;
+    assert!(a.node.stats().pins >= 8, "those within the bound wait");
+    relay.flow();
+    eventually("all are settled", || a.node.stats().pins == 0).await;
+    // `a` holds them still: the last one is found at its first use.
+    assert_eq!(within(c.shelf.ping_top(1)).await.unwrap(), 2);
+    drop((items, b_at_a, c_at_a));
+    within(c.shelf.clear()).await.unwrap();
+    close_down(vec![a, b, c]).await;
 }

@@ -122,8 +122,12 @@ fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
             core.pay(vec![debt]);
             home
         }
-        Arrived::Third { owner, addresses, object, debt, interface } => {
-            let import = core.import_from_third(owner, object, link.named(addresses), debt);
+        Arrived::Third { owner, addresses, object, debt, interface, excess } => {
+            let addresses = link.named(addresses);
+            let import = match excess {
+                true => core.unregistered(owner, object, addresses, debt),
+                false => core.import_from_third(owner, object, addresses, debt),
+            };
             AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
         }
     }

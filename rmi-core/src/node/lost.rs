@@ -250,4 +250,18 @@ impl Core {
         self.pay(vec![debt]);
         Import::new(self, owner, object, addresses, Way::Lost(Some(Arc::new(error))))
     }
+
+    /// The same where the introducer has named more than this node keeps account of: the first use asks.
+    pub(crate) fn unregistered(
+        self: &Arc<Self>,
+        owner: crate::id::NodeId,
+        object: ObjectId,
+        addresses: Named,
+        debt: Debt,
+    ) -> Arc<Import> {
+        let what = "as many references of one peer wait for their owners as may".into();
+        let error = RemoteError::Overloaded { node: self.id, what };
+        self.pay(vec![debt]);
+        Import::new(self, owner, object, addresses, Way::Lost(Some(Arc::new(error))))
+    }
 }

@@ -46,6 +46,9 @@ pub enum Arrived<H: Handles> {
         debt: Debt,
         /// The interface under which it was given.
         interface: Arc<str>,
+        /// More Unpins are owed to the peer than this side accepts: this one is paid at once, and the reference not registered before
+        /// it is used.
+        excess: bool,
     },
 }
 
@@ -357,7 +360,9 @@ impl<H: Handles> Session<H> {
                     let makes_sense = |address: &&String| peer.locality.may_give(address, &self.here);
                     let addresses = node.addresses.iter().filter(makes_sense).cloned().collect();
                     let owner = node.node;
-                    Arrived::Third { owner, addresses, object, debt, interface }
+                    // Each waits for its owner, which may never answer.
+                    let excess = self.owed > u64::from(self.limits.objects);
+                    Arrived::Third { owner, addresses, object, debt, interface, excess }
                 }
             });
         }

@@ -44,11 +44,12 @@ pub(crate) async fn to_owner(
             () = link.hurry.notified() => {}
         }
     }
-    let places = link.core.reached.lock().places(owner, &addresses);
     let slot = match turn {
         Some(turn) => wait_for(turn, &link).await,
         None => None,
     };
+    // Not before: the owner may have been reached meanwhile.
+    let places = link.core.reached.lock().places(owner, &addresses);
     open(link, Some(owner), places, slot).await;
 }
 
