@@ -66,12 +66,15 @@ impl Import {
         })
     }
 
-    /// The session that leads to the object. If it ended, asks again in another (PROTOCOL 7.7).
-    fn link(self: &Arc<Self>) -> Result<Arc<Link>, RemoteError> {
+    /// The session that leads to the object, as far as is known without looking into it. If there is none, or it is the one that took no
+    /// call, asks again in another (PROTOCOL 7.7).
+    fn link(self: &Arc<Self>, failed: Option<&Arc<Link>>) -> Result<Arc<Link>, RemoteError> {
         let mut way = self.way.lock();
         match &*way {
             Way::Gone => return Err(self.no_such_object()),
-            Way::Link(link) if link.is_usable() => return Ok(link.clone()),
+            Way::Link(link) if !failed.is_some_and(|failed| Arc::ptr_eq(failed, link)) => {
+                return Ok(link.clone());
+            }
             Way::Link(_) | Way::Lost(_) => {}
         }
         self.ask_again(&mut way, Vec::new(), Cause::Used).map_err(|(error, _)| error)
@@ -140,8 +143,9 @@ impl Import {
         let deadline = request.deadline.map(clock::to_session);
         let message = Message { outward, payload: request.payload, references, deadline };
         let mut unsent = (caller, message);
+        let mut failed = None;
         for _ in 0..MAX_TRIES {
-            let link = match self.link() {
+            let link = match self.link(failed.as_ref()) {
                 Ok(link) => link,
                 Err(error) => {
                     unsent.0.fail(error);
@@ -154,6 +158,7 @@ impl Import {
                 Ok(call) => return Some((link, call)),
                 Err(back) => unsent = *back,
             }
+            failed = Some(link);
         }
         let (target, reason) = (format!("node {}", self.owner), "its sessions end as they are made".into());
         unsent.0.fail(RemoteError::Unreachable { target, reason });

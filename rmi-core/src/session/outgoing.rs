@@ -26,10 +26,10 @@ pub(super) const BATCH: usize = 256 * 1024;
 
 impl<H: Handles> Session<H> {
     /// Makes a call, or asks for a root. It leaves at once if there is room, otherwise later; whoever waits gets the answer, or the failure.
-    /// Returns its number, for [`cancel`](Self::cancel); gives both back if the session is over.
+    /// Returns its number, for [`cancel`](Self::cancel); gives both back if the session is not [usable](Self::is_usable).
     pub fn call(&mut self, now: Time, caller: H::Caller, message: Message<H>) -> Result<u64, Unsent<H>> {
         self.now = self.now.max(now);
-        if self.parting || self.is_over() {
+        if !self.is_usable(now) {
             return Err(Box::new((caller, message)));
         }
         if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
