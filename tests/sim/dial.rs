@@ -162,7 +162,7 @@ impl World {
             self.send(key, &encoded(&hello));
             // A Root may ride along (2.4).
             if let Some(output) = self.with(key, |session| session.poll_output(local)).flatten() {
-                self.send(key, &output.frames);
+                self.send(key, &output.concat());
             }
         }
     }

@@ -182,8 +182,7 @@ impl World {
                 }
             }
             Some(output) => {
-                self.send(key, &output.control);
-                self.send(key, &output.frames);
+                self.send(key, &output.concat());
                 self.check_numbers(key);
                 if self.links.get(&key).is_some_and(|link| link.session.has_retired()) {
                     return self.close(key, Reason::Unused);

@@ -164,6 +164,10 @@ impl World {
                 let whole = link.assembly.first(first, (head, references), weight, size, chunk);
                 self.message(key, whole);
             }
+            SessionEvent::Answer { caller, status, references, payload, .. } => {
+                let references = references.into_iter().map(|arrived| self.resolve(node, arrived)).collect();
+                self.answered(&caller, status, &payload, references);
+            }
             SessionEvent::More { first, chunk } => {
                 let Some(link) = self.links.get_mut(&key) else { return };
                 let mut whole = link.assembly.more(first, &chunk);
@@ -216,8 +220,7 @@ impl World {
             session.poll_output(local)
         });
         if let Some(last) = last.flatten() {
-            self.send(key, &last.control);
-            self.send(key, &last.frames);
+            self.send(key, &last.concat());
         }
     }
 }

@@ -297,7 +297,11 @@ impl World {
                 let code = if verdict == Verdict::Cancelled { CANCELLED } else { REFUSED };
                 self.send_fault(key, call, number, code);
             }
-            Head::Reply { call, status } => self.answered(key, call, status, &payload, references),
+            Head::Reply { call, status } => {
+                if let Some(Some(caller)) = self.with(key, |session| session.answered(call)) {
+                    self.answered(&caller, status, &payload, references);
+                }
+            }
         }
     }
 
@@ -388,18 +392,17 @@ impl World {
             None => self.send_fault(key, call, number, REFUSED),
         }
     }
+}
 
-    // ---- answered ----
-
-    fn answered(
+impl World {
+    /// The answer to a call is complete.
+    pub fn answered(
         &mut self,
-        key: SessionKey,
-        call: u64,
+        caller: &Caller,
         status: ReplyKind,
         bytes: &Bytes,
         references: Vec<Proxy>,
     ) {
-        let Some(Some(caller)) = self.with(key, |session| session.answered(call)) else { return };
         let (number, code) = number_of(bytes).unwrap_or((0, 0));
         if number != caller.call {
             self.violate(Invariant::S1, || format!("call {} has the answer to call {number}", caller.call));
@@ -417,11 +420,9 @@ impl World {
         if outcome == Outcome::Answered {
             Invariant::came_back(self, number, bytes, &references);
         }
-        self.outcome(&caller, outcome, references);
+        self.outcome(caller, outcome, references);
     }
-}
 
-impl World {
     /// The answer to a call was begun, and will not come.
     pub fn unanswered(&mut self, key: SessionKey, call: u64) {
         let Some(Some(caller)) = self.with(key, |session| session.answered(call)) else { return };

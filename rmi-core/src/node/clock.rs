@@ -1,6 +1,9 @@
 //! The only place that reads clocks, but for the one of deadlines in `invoke::context`.
 
-use tokio::time::Instant;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
 
 use crate::invoke;
 use crate::session::Time;
@@ -24,6 +27,37 @@ pub(crate) fn now() -> Time {
 /// A deadline, as sessions measure time.
 pub(crate) fn to_session(deadline: Instant) -> Time {
     now() + deadline.saturating_duration_since(invoke::now())
+}
+
+/// A timer that is set again and again. Setting it later than it is set costs nothing: it then rings in vain, and is set anew.
+pub(crate) struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    /// For when it is set, unless it has rung.
+    set: Option<Time>,
+}
+
+impl Alarm {
+    /// One that is not set.
+    pub(crate) fn new() -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), set: None }
+    }
+
+    /// Sleeps until `time`, for ever if there is none.
+    pub(crate) async fn sleep_until(&mut self, time: Option<Time>) {
+        let Some(time) = time else { return std::future::pending().await };
+        loop {
+            if self.set.is_none_or(|set| time < set) {
+                let left = time.since(now());
+                if left.is_zero() {
+                    return;
+                }
+                self.sleep.as_mut().reset(invoke::now() + left);
+                self.set = Some(time);
+            }
+            self.sleep.as_mut().await;
+            self.set = None;
+        }
+    }
 }
 
 /// Sleeps until `time`. The timer may not count suspension: whoever relies on the time reads the clock again.

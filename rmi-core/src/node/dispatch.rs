@@ -9,13 +9,13 @@ use bytes::Bytes;
 use crate::error::RemoteError;
 use crate::id::{InterfaceName, MethodId, ObjectId};
 use crate::invoke::{
-    Answer, AnyProxy, DESCRIBE, Incoming, Limit, RemoteResult, Reply, ReplyStatus, Target, decode_fault,
+    Answer, AnyProxy, DESCRIBE, Incoming, Limit, Object, RemoteResult, Reply, ReplyStatus, Target, decode_fault,
 };
 use crate::node::clock;
 use crate::node::discard::discard;
 use crate::node::execution::{Execution, Fate};
 use crate::node::link::{Link, Reason};
-use crate::node::live::Live;
+use crate::node::live::{Caller, Live};
 use crate::node::relay;
 use crate::session::{Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, Time, Verdict};
 use crate::wire::{Frame, ReplyKind};
@@ -36,32 +36,44 @@ impl Inbox {
         Self { assembly: Assembly::new(partial) }
     }
 
-    /// Handles one frame. It waits for nothing; it is async so that a servant can be polled in the reader's task.
-    pub(crate) async fn handle(&mut self, link: &Arc<Link>, frame: Frame, len: usize) -> Result<(), Close> {
+    /// Handles one frame. It waits for nothing. What it leaves in the session is sent by the reader.
+    pub(crate) fn handle(
+        &mut self,
+        link: &Arc<Link>,
+        now: Time,
+        frame: Frame,
+        len: usize,
+    ) -> Result<Work, Close> {
         let core = &link.core;
-        let now = clock::now();
-        let event = link.with(|session| session.handle(now, frame, len, |object| link.new_import(object)));
+        let event =
+            link.with_quietly(|session| session.handle(now, frame, len, |object| link.new_import(object)));
         match event.map_err(|error| Close(error.into()))? {
             Event::Nothing => {}
             Event::Message { first, head, references, size, chunk } => {
-                let references = references.into_iter().map(|arrived| resolve(link, arrived)).collect();
-                let references: Vec<AnyProxy> = references;
+                let references = resolve_all(link, references);
+                if chunk.len() as u64 == size {
+                    return Ok(deliver(link, head, references, chunk));
+                }
                 let weight = references.len();
                 let whole = self.assembly.first(first, (head, references), weight, size, chunk);
-                self.deliver(link, whole).await?;
+                return delivered(link, whole);
+            }
+            Event::Answer { caller, status, references, payload, .. } => {
+                let references = resolve_all(link, references);
+                answered(link, caller, status, payload, references);
             }
             Event::More { first, chunk } => {
                 let mut whole = self.assembly.more(first, &chunk);
                 if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole {
                     *verdict = link.look(|session| session.reconsider(*call, *verdict));
                 }
-                self.deliver(link, whole).await?;
+                return delivered(link, whole);
             }
             Event::Abort { first } => {
                 let (head, references) = self.assembly.abort(first).map_err(fragment)?;
                 drop(references);
                 match head {
-                    Head::Call { call, .. } => link.with(|session| session.aborted(call)),
+                    Head::Call { call, .. } => link.with_quietly(|session| session.aborted(call)),
                     Head::Reply { call, .. } => unanswered(link, call),
                 }
             }
@@ -71,32 +83,57 @@ impl Inbox {
             Event::Root { call, verdict, .. } => refuse(link, call, verdict),
             Event::Dirty { object } => {
                 let alive = core.exports.find(object);
-                link.with(|session| session.answer_dirty(object, alive));
+                link.with_quietly(|session| session.answer_dirty(object, alive));
             }
             Event::Settled { pay, gone } => core.settle(link, pay, gone),
             Event::Tunnel { tunnel, what } => relay::tunneled(link, tunnel, what),
             Event::Bye { code: BYE_UNUSED, .. } => return Err(Close(Reason::Unused)),
             Event::Bye { code, text } => return Err(Close(Reason::Bye { code, text })),
         }
-        Ok(())
+        Ok(Work::Done)
     }
+}
 
-    #[expect(clippy::type_complexity, reason = "what the assembly returns, whole or not")]
-    async fn deliver(
-        &mut self,
-        link: &Arc<Link>,
-        whole: Result<Option<((Head, Vec<AnyProxy>), Bytes)>, FragmentError>,
-    ) -> Result<(), Close> {
-        let Some(((head, references), payload)) = whole.map_err(fragment)? else { return Ok(()) };
-        match head {
-            Head::Call { call, object, method, deadline, verdict: Verdict::Serve } => {
-                serve(link, call, (object, method), deadline, payload, references).await;
+#[expect(clippy::type_complexity, reason = "what the assembly returns, whole or not")]
+fn delivered(
+    link: &Arc<Link>,
+    whole: Result<Option<((Head, Vec<AnyProxy>), Bytes)>, FragmentError>,
+) -> Result<Work, Close> {
+    Ok(match whole.map_err(fragment)? {
+        Some(((head, references), payload)) => deliver(link, head, references, payload),
+        None => Work::Done,
+    })
+}
+
+/// A message is whole.
+fn deliver(link: &Arc<Link>, head: Head, references: Vec<AnyProxy>, payload: Bytes) -> Work {
+    match head {
+        Head::Call { call, object, method, deadline, verdict: Verdict::Serve } => {
+            let deadline = deadline.and_then(|deadline| Limit::left(deadline.since(clock::now())));
+            match find(link, call, (object, method), deadline) {
+                Ok((object, method)) => {
+                    let link = link.clone();
+                    return Work::Serve(Served { link, call, object, method, deadline, payload, references });
+                }
+                Err(Some(error)) => fault(link, call, error),
+                Err(None) => {}
             }
-            Head::Call { call, verdict, .. } => refuse(link, call, verdict),
-            Head::Reply { call, status } => answered(link, call, status, payload, references),
         }
-        Ok(())
+        Head::Call { call, verdict, .. } => refuse(link, call, verdict),
+        Head::Reply { call, status } => {
+            if let Some(caller) = link.with_quietly(|session| session.answered(call)) {
+                answered(link, caller, status, payload, references);
+            }
+        }
     }
+    Work::Done
+}
+
+fn resolve_all(link: &Arc<Link>, references: Vec<Arrived<Live>>) -> Vec<AnyProxy> {
+    if references.is_empty() {
+        return Vec::new();
+    }
+    references.into_iter().map(|arrived| resolve(link, arrived)).collect()
 }
 
 fn fragment(error: FragmentError) -> Close {
@@ -159,52 +196,92 @@ fn root(link: &Arc<Link>, call: u64, name: &str) {
     }
 }
 
-/// Executes a call: decodes the arguments, and starts the servant.
-async fn serve(
+/// Finds what is called. The error is the answer, unless another was given.
+fn find(
     link: &Arc<Link>,
     call: u64,
     (id, method): (ObjectId, MethodId),
-    deadline: Option<Time>,
-    payload: Bytes,
-    references: Vec<AnyProxy>,
-) {
+    limit: Option<Limit>,
+) -> Result<(Arc<Object>, Called), Option<RemoteError>> {
     let core = &link.core;
+    let node = core.id;
     if core.is_draining() {
-        return fault(link, call, RemoteError::ShuttingDown { node: core.id });
+        return Err(Some(RemoteError::ShuttingDown { node }));
     }
     let Some(object) = core.exports.find(id) else {
-        return fault(link, call, RemoteError::NoSuchObject { node: core.id, object: id.to_string() });
+        return Err(Some(RemoteError::NoSuchObject { node, object: id.to_string() }));
     };
     let descriptor = object.skeleton().descriptor();
     if method == DESCRIBE {
         let answer = Ok::<_, RemoteError>(descriptor.describe()).encode();
-        return reply(link, call, "rmi.Object/describe", answer);
+        reply(link, call, "rmi.Object/describe", answer);
+        return Err(None);
     }
     let described = descriptor.method(method);
     let path = described.map_or("an unknown method", |method| method.path);
-    let limit = deadline.and_then(|deadline| Limit::left(deadline.since(clock::now())));
     if let Some(limit) = limit.filter(Limit::is_over) {
-        return fault(link, call, limit.timed_out(path));
+        return Err(Some(limit.timed_out(path)));
     }
-    let fate = match described.is_some_and(|method| method.no_cancel) {
-        true => Fate::RunsToItsEnd,
-        false => Fate::EndsWithItsCaller(limit),
-    };
-    let started = catch_unwind(AssertUnwindSafe(|| {
-        let mut incoming = Incoming::new(core.id, &payload, references);
-        object.skeleton().dispatch(method, &mut incoming)
-    }));
-    let running = match started {
-        Ok(Some(Ok(running))) => running,
-        Ok(Some(Err(error))) => return fault(link, call, error),
-        Ok(None) => {
-            let (node, interface) = (core.id, descriptor.name.to_owned());
-            let call_name = format!("{:016x}", method.0);
-            return fault(link, call, RemoteError::NoSuchMethod { node, call: call_name, interface });
-        }
-        Err(panic) => return panicked(link, call, path, panic),
-    };
-    Execution::new(link, call, path, object, running, fate).start().await;
+    let no_cancel = described.is_some_and(|method| method.no_cancel);
+    Ok((object, Called { id: method, path, no_cancel }))
+}
+
+/// What a frame leads to.
+pub(crate) enum Work {
+    /// Nothing more.
+    Done,
+    /// A servant is to be called: its code decodes the arguments, and runs.
+    Serve(Served),
+}
+
+/// A method that is called.
+struct Called {
+    id: MethodId,
+    path: &'static str,
+    no_cancel: bool,
+}
+
+/// A call that is to be executed.
+pub(crate) struct Served {
+    link: Arc<Link>,
+    call: u64,
+    object: Arc<Object>,
+    method: Called,
+    deadline: Option<Limit>,
+    payload: Bytes,
+    references: Vec<AnyProxy>,
+}
+
+impl Served {
+    /// `interface/method`.
+    pub(crate) fn path(&self) -> &'static str {
+        self.method.path
+    }
+
+    /// Decodes the arguments, and starts the servant.
+    pub(crate) fn start(self) {
+        let Self { link, call, object, method, deadline, payload, references } = self;
+        let core = &link.core;
+        let fate = match method.no_cancel {
+            true => Fate::RunsToItsEnd,
+            false => Fate::EndsWithItsCaller(deadline),
+        };
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            let mut incoming = Incoming::new(core.id, &payload, references);
+            object.skeleton().dispatch(method.id, &mut incoming)
+        }));
+        let running = match started {
+            Ok(Some(Ok(running))) => running,
+            Ok(Some(Err(error))) => return fault(&link, call, error),
+            Ok(None) => {
+                let (node, interface) = (core.id, object.skeleton().descriptor().name.to_owned());
+                let name = format!("{:016x}", method.id.0);
+                return fault(&link, call, RemoteError::NoSuchMethod { node, call: name, interface });
+            }
+            Err(panic) => return panicked(&link, call, method.path, panic),
+        };
+        Execution::new(link, call, method.path, object, running, fate).start();
+    }
 }
 
 /// Answers that the servant panicked.
@@ -225,7 +302,7 @@ pub(crate) fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answ
             ReplyStatus::Ok => ReplyKind::Ok,
             ReplyStatus::Err => ReplyKind::Err,
         };
-        link.with(|session| match session.check_reply(&answer.payload, &references) {
+        link.with_quietly(|session| match session.check_reply(&answer.payload, &references) {
             Ok(()) => {
                 session.reply(call, status, answer.payload, references);
                 Ok(())
@@ -246,7 +323,7 @@ pub(crate) fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
     let encode =
         |error: &RemoteError| Bytes::from(rmp_serde::to_vec_named(error).unwrap_or_else(|_| vec![0x80]));
     let payload = encode(&error);
-    link.with(|session| {
+    link.with_quietly(|session| {
         let fits = session.check_reply(&payload, &[]).is_ok();
         let payload = if fits { payload } else { encode(&shortened(error)) };
         session.reply(call, ReplyKind::Fault, payload, Vec::new());
@@ -260,14 +337,19 @@ fn shortened(mut error: RemoteError) -> RemoteError {
 
 /// The answer to a call of this side was begun, and will not come. Usually nobody waits for it.
 fn unanswered(link: &Arc<Link>, call: u64) {
-    let Some(caller) = link.with(|session| session.answered(call)) else { return };
+    let Some(caller) = link.with_quietly(|session| session.answered(call)) else { return };
     let (node, path) = (link.peer().unwrap_or(link.core.id), caller.path.to_string());
     caller.fail(RemoteError::BadReply { node, call: path, reason: "its owner did not finish it".into() });
 }
 
 /// The answer to a call of this side is complete.
-fn answered(link: &Arc<Link>, call: u64, status: ReplyKind, payload: Bytes, references: Vec<AnyProxy>) {
-    let Some(caller) = link.with(|session| session.answered(call)) else { return };
+fn answered(
+    link: &Arc<Link>,
+    caller: Caller,
+    status: ReplyKind,
+    payload: Bytes,
+    references: Vec<AnyProxy>,
+) {
     let Some(from) = link.peer() else { return };
     let status = match status {
         ReplyKind::Ok => ReplyStatus::Ok,

@@ -3,12 +3,13 @@
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use tokio::time::timeout_at;
 
 use crate::error::RemoteError;
 use crate::invoke::{Answer, Context, Limit, Object, Running};
+use crate::node::clock;
 use crate::node::discard::discard;
 use crate::node::dispatch::{fault, panicked, reply};
 use crate::node::link::Link;
@@ -48,20 +49,20 @@ impl Fate {
 
 impl Execution {
     pub(crate) fn new(
-        link: &Arc<Link>,
+        link: Arc<Link>,
         call: u64,
         path: &'static str,
         object: Arc<Object>,
         running: Running,
         fate: Fate,
     ) -> Self {
-        let (link, object, running) = (link.clone(), Some(object), Some(running));
+        let (object, running) = (Some(object), Some(running));
         Self { link, call, path, object, running, fate, spawned: false }
     }
 
-    /// Polls once, here, in the order of arrival; spawns what is pending.
-    pub(crate) async fn start(mut self) {
-        match poll_fn(|cx| Poll::Ready(self.poll(cx))).await {
+    /// Polls once, here, in the order of arrival; spawns what is pending, and is polled again there.
+    pub(crate) fn start(mut self) {
+        match self.poll(&mut TaskContext::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => self.finish(outcome),
             Poll::Pending => match self.fate {
                 Fate::EndsWithItsCaller(limit) => self.spawn(limit),
@@ -96,6 +97,7 @@ impl Execution {
     }
 
     fn spawn_to_its_end(mut self) {
+        self.spawned = true;
         let core = self.link.core.clone();
         let mut stop = core.stop.subscribe();
         core.calls.spawn_on(
@@ -125,11 +127,20 @@ impl Execution {
             Ok(answer) => reply(&self.link, self.call, self.path, answer),
             Err(panic) => panicked(&self.link, self.call, self.path, panic),
         }
+        self.send();
+    }
+
+    /// In the reader's task the reader does this, for all that it has handled.
+    fn send(&self) {
+        if self.spawned {
+            self.link.send(clock::now());
+        }
     }
 
     fn time_out(mut self, limit: Limit) {
         self.settle();
         fault(&self.link, self.call, limit.timed_out(self.path));
+        self.send();
     }
 
     /// The servant's future goes before the answer does, as it would in a local call. False: that was done.
@@ -148,6 +159,7 @@ impl Drop for Execution {
         if self.settle() {
             let (node, call) = (self.link.core.id, self.path.to_owned());
             fault(&self.link, self.call, RemoteError::Cancelled { node, call });
+            self.send();
         }
         discard(self.object.take());
     }

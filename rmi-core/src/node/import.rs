@@ -154,7 +154,7 @@ impl Import {
             };
             let now = clock::now();
             // Nothing of the call has left if the session ended this moment.
-            match link.with(|session| session.call(now, unsent.0, unsent.1)) {
+            match link.call(now, unsent.0, unsent.1) {
                 Ok(call) => return Some((link, call)),
                 Err(back) => unsent = *back,
             }

@@ -18,8 +18,9 @@ use crate::node::discard::discard;
 use crate::node::import::{Import, Way};
 use crate::node::live::{Caller, Live};
 use crate::node::running::Running;
+use crate::node::sending::Shared;
 use crate::node::tunnel::Tunnels;
-use crate::session::{Failure, Session};
+use crate::session::{Failure, Garbage, Session};
 
 pub(crate) struct Link {
     pub(crate) key: SessionKey,
@@ -27,7 +28,7 @@ pub(crate) struct Link {
     /// How messages name the other end: an address, a node, or both.
     pub(crate) target: String,
     pub(crate) origin: Origin,
-    session: Mutex<Session<Live>>,
+    pub(super) shared: Mutex<Shared>,
     /// Import handles that were dropped, and calls that were given up. `Drop` only queues; the writer sends.
     dropped: Mutex<Dropped>,
     /// A call waits for the owner to be dialed: no pause before another attempt.
@@ -133,7 +134,7 @@ impl Link {
             core: core.clone(),
             target,
             origin,
-            session: Mutex::new(session),
+            shared: Mutex::new(Shared::new(session)),
             dropped: Mutex::default(),
             hurry: Notify::new(),
             wake: Notify::new(),
@@ -159,13 +160,25 @@ impl Link {
         result
     }
 
-    /// The same for the writer, which need not be woken.
+    /// The same for the reader and the writer, which send what is to be sent by themselves.
     pub(crate) fn with_quietly<R>(&self, work: impl FnOnce(&mut Session<Live>) -> R) -> R {
-        let (result, garbage, failures) = {
-            let mut session = self.session.lock();
-            let result = work(&mut session);
-            (result, session.take_garbage(), session.take_failures())
-        };
+        self.with_shared(|shared| work(&mut shared.session))
+    }
+
+    /// The same with what is beside the session.
+    pub(super) fn with_shared<R>(&self, work: impl FnOnce(&mut Shared) -> R) -> R {
+        let mut shared = self.shared.lock();
+        let result = work(&mut shared);
+        if shared.session.leaves_something() {
+            let (garbage, failures) = (shared.session.take_garbage(), shared.session.take_failures());
+            drop(shared);
+            self.let_go(garbage, failures);
+        }
+        result
+    }
+
+    #[cold]
+    fn let_go(&self, garbage: Garbage<Live>, failures: Vec<(Caller, Failure)>) {
         discard(garbage.objects);
         drop(garbage.pins);
         drop(garbage.callers);
@@ -173,19 +186,18 @@ impl Link {
             let error = self.failure(failure, &caller);
             caller.fail(error);
         }
-        result
     }
 
     /// Works on the session and leaves what is to be dropped to the writer: for places that hold another lock.
     pub(crate) fn amend<R>(&self, work: impl FnOnce(&mut Session<Live>) -> R) -> R {
-        let result = work(&mut self.session.lock());
+        let result = work(&mut self.shared.lock().session);
         self.wake.notify_one();
         result
     }
 
     /// Looks at the session.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Session<Live>) -> R) -> R {
-        look(&self.session.lock())
+        look(&self.shared.lock().session)
     }
 
     /// Whether a call may be given to it.
@@ -246,7 +258,7 @@ impl Link {
     pub(crate) fn collect_dropped(&self) {
         let Dropped { imports, calls } = std::mem::take(&mut *self.dropped.lock());
         if !imports.is_empty() || !calls.is_empty() {
-            let mut session = self.session.lock();
+            let session = &mut self.shared.lock().session;
             // First what may have kept an import.
             session.cancel_all(calls);
             for object in imports {

@@ -29,6 +29,7 @@ mod outward;
 mod peer;
 mod relay;
 mod running;
+mod sending;
 mod stats;
 mod tunnel;
 

@@ -63,7 +63,7 @@ pub(crate) async fn ask_root(link: &Arc<Link>, name: &str) -> Result<AnyProxy, R
     }
     let message = Message { outward, payload: bytes::Bytes::new(), references: Vec::new(), deadline: None };
     let now = clock::now();
-    let sent = match link.with(|session| session.call(now, caller, message)) {
+    let sent = match link.call(now, caller, message) {
         Ok(call) => Some((link.clone() as Arc<dyn GiveUp>, call)),
         Err(unsent) => {
             let (caller, _) = *unsent;

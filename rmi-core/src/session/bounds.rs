@@ -20,20 +20,24 @@ const MAX_RINGS: u64 = 16;
 /// How many bytes a peer may leave unacknowledged in any case.
 const MAX_UNACKNOWLEDGED: u64 = 256 * 1024 * 1024;
 
+/// What a side that accepts `own` sends to one that accepts `of_peer`.
+pub(super) fn allowed(mut of_peer: Limits, own: &Limits) -> Limits {
+    // Whatever it accepts, a frame is not so large that others wait long behind it.
+    of_peer.frame = of_peer.frame.min(BATCH as u32);
+    // Nor does this side keep more for it than it would let a peer keep for itself.
+    of_peer.ring = of_peer.ring.min(own.ring);
+    of_peer
+}
+
 impl<H: Handles> Session<H> {
     /// How many bytes of calls, and as many of answers, may wait to be sent; 256 MiB if nothing is said.
     pub fn set_max_unsent(&mut self, bytes: u64) {
         self.max_unsent = bytes;
     }
 
-    /// What the peer accepts; the defaults until it says so.
+    /// What may be sent, by what the peer accepts: the defaults until it says so.
     pub(super) fn peer_limits(&self) -> Limits {
-        let mut limits = self.peer.as_ref().map(|peer| peer.limits).unwrap_or_default();
-        // Whatever it accepts, a frame is not so large that others wait long behind it.
-        limits.frame = limits.frame.min(BATCH as u32);
-        // Nor does this side keep more for it than it would let a peer keep for itself.
-        limits.ring = limits.ring.min(self.limits.ring);
-        limits
+        self.allowed
     }
 
     /// Whether one more call may wait.

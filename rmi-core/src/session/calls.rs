@@ -45,6 +45,17 @@ impl<C> Calls<C> {
         self.next
     }
 
+    /// The number of the call that is added next.
+    pub(super) fn next(&self) -> u64 {
+        self.next + 1
+    }
+
+    /// A new call that has left, with this frame or one more.
+    pub(super) fn add_begun(&mut self, caller: C, frame: u64) {
+        let call = self.add(caller);
+        self.leaves(call, frame);
+    }
+
     /// How many calls have left and are not answered.
     pub(super) fn begun(&self) -> u32 {
         self.begun

@@ -110,6 +110,19 @@ pub enum Event<H: Handles> {
         /// The payload in this frame.
         chunk: Bytes,
     },
+    /// An answer arrived whole; its references arrived with it.
+    Answer {
+        /// The call's number.
+        call: u64,
+        /// Who waits for it.
+        caller: H::Caller,
+        /// Which kind.
+        status: ReplyKind,
+        /// The references, in the order of the table.
+        references: Vec<Arrived<H>>,
+        /// The payload.
+        payload: Bytes,
+    },
     /// More of a message.
     More {
         /// The number of its first frame.
@@ -248,6 +261,12 @@ impl<H: Handles> Session<H> {
                     return violation(format!("it answered call {}, which does not wait", reply.call));
                 }
                 let references = self.apply(reply.table, make)?;
+                if reply.chunk.len() as u64 == reply.size
+                    && let Some(caller) = self.answered(reply.call)
+                {
+                    let (status, payload) = (reply.status, reply.chunk);
+                    return Ok(Event::Answer { call: reply.call, caller, status, references, payload });
+                }
                 let head = Head::Reply { call: reply.call, status: reply.status };
                 Ok(Event::Message { first: number, head, references, size: reply.size, chunk: reply.chunk })
             }
@@ -328,6 +347,9 @@ impl<H: Handles> Session<H> {
         table: Table,
         mut make: impl FnMut(ObjectId) -> (H::Import, H::Weak),
     ) -> Result<Vec<Arrived<H>>, SessionError> {
+        if table.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut arrived = Vec::with_capacity(table.references.len());
         let Some(peer) = &self.peer else { return violation("a message before the handshake was over") };
         for reference in table.references {

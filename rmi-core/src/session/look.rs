@@ -76,6 +76,17 @@ impl<H: Handles> Session<H> {
         self.calls.len()
     }
 
+    /// Whether so few calls are unanswered, of both sides, that nobody else is about to send anything: what is to be sent now need
+    /// not wait for more.
+    pub fn is_quiet(&self) -> bool {
+        self.serving.len() + self.calls.begun() as usize <= 2
+    }
+
+    /// Bytes that wait to be written.
+    pub fn unwritten(&self) -> usize {
+        self.ring.waiting()
+    }
+
     /// Whether the peer holds nothing here and nothing runs for it.
     pub fn is_idle(&self) -> bool {
         self.listing.is_empty() && self.pins.is_empty() && self.serving.len() == 0

@@ -1,14 +1,20 @@
 //! Application messages as the node hands them over, and what becomes of them.
 
 use std::fmt;
+use std::io::IoSlice;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
+use crate::session::sequence::skip;
 use crate::session::state::{Garbage, Handles};
 use crate::session::time::Time;
 use crate::wire::ReplyKind;
+
+/// In how many pieces bytes are handed to the system at a time.
+const MAX_SLICES: usize = 64;
 
 /// A reference in a message that is to be sent.
 #[derive(Debug)]
@@ -115,13 +121,43 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What is to be written to the connection, in this order.
+/// Bytes in several places, in this order.
+pub type Segments = SmallVec<[Bytes; 2]>;
+
+/// What is to be written to the connection: unnumbered frames, then numbered ones.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Unnumbered frames.
-    pub control: Bytes,
-    /// Numbered frames.
-    pub frames: Bytes,
+    /// Both, in the order in which they are to be written. None is empty.
+    pub segments: Segments,
+}
+
+impl Output {
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.segments.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// So many bytes were written.
+    pub fn advance(&mut self, bytes: usize) {
+        skip(&mut self.segments, bytes);
+    }
+
+    /// The first of it, for one write.
+    pub fn slices(&self) -> SmallVec<[IoSlice<'_>; 8]> {
+        self.segments.iter().take(MAX_SLICES).map(|segment| IoSlice::new(segment)).collect()
+    }
+
+    /// All of it in one piece.
+    pub fn concat(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(self.len());
+        self.segments.iter().for_each(|segment| bytes.extend_from_slice(segment));
+        bytes.freeze()
+    }
 }
 
 impl<H: Handles> Message<H> {

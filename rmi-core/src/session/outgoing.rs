@@ -35,6 +35,9 @@ impl<H: Handles> Session<H> {
         if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
             self.sweep();
         }
+        if self.outgoing.calls.is_empty() && self.has_room_for_calls() && self.may_begin(&message, &self.allowed) {
+            return Ok(self.begin_at_once(caller, message));
+        }
         let call = self.calls.add(caller);
         match self.may_wait(&message) {
             Ok(()) => {
@@ -49,6 +52,23 @@ impl<H: Handles> Session<H> {
         Ok(call)
     }
 
+    /// What need not wait for room need not be looked up again either.
+    fn begin_at_once(&mut self, caller: H::Caller, message: Message<H>) -> u64 {
+        let call = self.calls.next();
+        match self.check(message.payload.len(), &message.references) {
+            Ok(()) => {
+                let frame = self.begin(call, message);
+                self.calls.add_begun(caller, frame);
+            }
+            Err(failure) => {
+                message.discard(&mut self.garbage);
+                let call = self.calls.add(caller);
+                self.failures.extend(self.calls.remove(call).map(|caller| (caller, failure)));
+            }
+        }
+        call
+    }
+
     /// Answers a call of the peer.
     pub fn reply(&mut self, call: u64, status: ReplyKind, payload: Bytes, references: Vec<OutReference<H>>) {
         let outward = Outward::Reply { call, status };
@@ -57,12 +77,40 @@ impl<H: Handles> Session<H> {
             message.discard(&mut self.garbage);
             return;
         }
+        let limits = &self.allowed;
+        if self.outgoing.replies.is_empty()
+            && self.has_room_for_replies()
+            && self.outgoing.has_partial_room(message.payload.len(), limits)
+        {
+            self.begin(0, message);
+            return;
+        }
         self.outgoing.replies.push(call, message);
         self.pump();
     }
 
+    /// Whether frames may be numbered now. Before Welcome, that is for Roots alone.
+    fn may_number(&self) -> bool {
+        !self.parting && (self.phase == Phase::Open || self.phase == Phase::Opening && self.eager)
+    }
+
+    /// No more than one batch is prepared: what is written cannot be overtaken by a Ping (7.6).
+    fn has_room_for_calls(&self) -> bool {
+        self.may_number()
+            && self.calls.begun() < self.allowed.calls
+            && self.ring.waiting() < BATCH
+            && (self.ring.unacknowledged() as u64) < self.allowed.ring
+    }
+
+    /// Answers have as much room again, so that two sides full of calls get on (3.5).
+    fn has_room_for_replies(&self) -> bool {
+        self.may_number()
+            && self.ring.waiting() < BATCH
+            && (self.ring.unacknowledged() as u64) < self.allowed.ring.saturating_mul(2)
+    }
+
     /// Whether [`poll_output`](Self::poll_output) would return something, whatever the time.
-    pub(super) fn has_output(&self) -> bool {
+    pub fn has_output(&self) -> bool {
         let ring = self.peer_limits().ring;
         let room = (self.ring.unacknowledged() as u64) < ring;
         self.ring.waiting() > 0
@@ -73,29 +121,19 @@ impl<H: Handles> Session<H> {
 
     /// Lets messages begin while there is room.
     pub(super) fn pump(&mut self) {
-        match self.phase {
-            _ if self.parting => return,
-            Phase::Open => {}
-            Phase::Opening if self.eager => {}
-            _ => return,
+        if self.outgoing.replies.is_empty() && self.outgoing.calls.is_empty() {
+            return;
         }
-        let limits = self.peer_limits();
-        // Answers have as much room again, so that two sides full of calls get on (3.5).
         while let Some(size) = self.outgoing.replies.next_size() {
-            let full = self.ring.unacknowledged() as u64 >= limits.ring.saturating_mul(2);
-            if full || self.ring.waiting() >= BATCH || !self.outgoing.has_partial_room(size, &limits) {
+            if !self.has_room_for_replies() || !self.outgoing.has_partial_room(size, &self.allowed) {
                 break;
             }
             if let Some((_, reply)) = self.outgoing.replies.remove(0) {
-                self.begin(None, reply);
+                self.begin(0, reply);
             }
         }
-        // No more than one batch is prepared: what is written cannot be overtaken by a Ping (7.6).
-        while self.calls.begun() < limits.calls
-            && self.ring.waiting() < BATCH
-            && (self.ring.unacknowledged() as u64) < limits.ring
-        {
-            let next = self.next_call(&limits);
+        while !self.outgoing.calls.is_empty() && self.has_room_for_calls() {
+            let next = self.next_call(&self.allowed);
             let Some((call, message)) = next.and_then(|at| self.outgoing.calls.remove(at)) else { break };
             self.stalled = None;
             self.begin_call(call, message);
@@ -172,7 +210,8 @@ impl<H: Handles> Session<H> {
         let waits = self.calls.caller(call).is_some_and(H::is_waiting);
         let checked = self.check(message.payload.len(), &message.references);
         if waits && checked.is_ok() {
-            self.begin(Some(call), message);
+            let frame = self.begin(call, message);
+            self.calls.leaves(call, frame);
             return;
         }
         message.discard(&mut self.garbage);
@@ -183,15 +222,14 @@ impl<H: Handles> Session<H> {
     }
 
     /// The one step of 7.1 and 7.3: the frame gets its number, its references are listed and pinned under it, and
-    /// it is queued.
-    fn begin(&mut self, call: Option<u64>, message: Message<H>) {
+    /// it is queued. `number`: that of a call. Returns that of the frame.
+    fn begin(&mut self, number: u64, message: Message<H>) -> u64 {
         let Message { outward, payload, references, deadline } = message;
         let table = self.table(&references);
-        let frame = self.peer_limits().frame as usize;
+        let frame = self.allowed.frame as usize;
         let size = payload.len() as u64;
         let mut rest = payload;
         let chunk = rest.split_to(rest.len().min(frame));
-        let number = call.unwrap_or_default();
         let (first, part) = match outward {
             Outward::Root(name) => (Frame::Root { call: number, name, unsupported: None }, None),
             Outward::Call { object, method } => {
@@ -207,9 +245,6 @@ impl<H: Handles> Session<H> {
             }
         };
         let number = self.ring.push(&first);
-        if let Some(call) = call {
-            self.calls.leaves(call, number);
-        }
         for reference in references {
             match reference {
                 OutReference::Own { id, object, .. } => {
@@ -224,12 +259,16 @@ impl<H: Handles> Session<H> {
         if let Some(part) = part.filter(|_| !rest.is_empty()) {
             self.outgoing.under_way.push_back(UnderWay { first: number, rest, size, part });
         }
+        number
     }
 
     /// The table of a message that is about to be numbered: transfer numbers as [`begin`](Self::begin) will
     /// give them.
     pub(super) fn table(&self, references: &[OutReference<H>]) -> Table {
-        let mut table = Table::default();
+        let mut table = Table::EMPTY;
+        if references.is_empty() {
+            return table;
+        }
         let peer = self.peer.as_ref();
         let mut transfer = self.pins.next_transfer();
         for reference in references {

@@ -21,10 +21,13 @@ impl<H: Handles> Session<H> {
         self.pump();
         self.give_up_stalled(now);
         self.fragments();
-        let output = Output { control: self.control(now), frames: self.ring.take(now) };
-        let bytes = output.control.len() + output.frames.len();
-        self.counters.bytes_sent += bytes as u64;
-        (bytes > 0).then_some(output)
+        let control = self.control(now);
+        let mut output = Output { segments: self.ring.take(now) };
+        if !control.is_empty() {
+            output.segments.insert(0, control);
+        }
+        self.counters.bytes_sent += output.len() as u64;
+        (!output.is_empty()).then_some(output)
     }
 
     /// One more frame of each message and tunnel, in turn, while there is room.

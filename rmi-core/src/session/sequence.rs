@@ -4,13 +4,27 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
+use crate::session::message::Segments;
 use crate::session::time::Time;
 use crate::wire::Frame;
 
 /// How long a received frame may wait for its Ack.
 const ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// How many received bytes may wait for their Ack, whatever the ring holds: what is acknowledged early is memory that the
+/// peer uses again while it is in its caches.
+const ACK_BYTES: u64 = 512 * 1024;
+
+/// Payloads from this size on are not copied behind the head of their frame.
+const GATHER: usize = 4096;
+
+/// How much memory is taken at a time for frames that are encoded.
+const TAIL: usize = 4096;
+
+/// How much the batches of a ring that is empty may keep for the next ones.
+const SPARE_BATCHES: usize = 64;
 
 /// Frames that left and are not acknowledged, in the batches in which they were written, and those about to leave.
 #[derive(Debug, Default)]
@@ -25,8 +39,11 @@ pub(super) struct Ring {
     sent: usize,
     /// Bytes in those that were not.
     again: usize,
-    /// Encoded, numbered, not yet handed to a connection.
+    /// Encoded, numbered, not yet handed to a connection: what is complete, and what frames are being added to.
+    ready: Segments,
     tail: BytesMut,
+    /// Bytes in both.
+    fresh: usize,
     /// Bytes in `batches`.
     bytes: usize,
 }
@@ -36,7 +53,8 @@ struct Batch {
     /// The numbers of its first and last frames.
     first: u64,
     last: u64,
-    bytes: Bytes,
+    segments: Segments,
+    bytes: usize,
     sent: Time,
 }
 
@@ -53,19 +71,30 @@ impl Ring {
 
     /// Numbers and encodes a frame: from here on it leaves. Returns its number.
     pub(super) fn push(&mut self, frame: &Frame) -> u64 {
-        frame.encode(&mut self.tail);
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(TAIL);
+        }
+        let before = self.tail.len();
+        let chunk = frame.encode_head(&mut self.tail);
+        self.fresh += self.tail.len() - before + chunk.len();
+        if chunk.len() < GATHER {
+            self.tail.extend_from_slice(chunk);
+        } else {
+            self.ready.push(self.tail.split().freeze());
+            self.ready.push(chunk.clone());
+        }
         self.last += 1;
         self.last
     }
 
     /// Bytes that are numbered and not acknowledged.
     pub(super) fn unacknowledged(&self) -> usize {
-        self.bytes + self.tail.len()
+        self.bytes + self.fresh
     }
 
     /// Bytes that wait to be written.
     pub(super) fn waiting(&self) -> usize {
-        self.tail.len() + self.again
+        self.fresh + self.again
     }
 
     /// The number of the last frame that was handed to a connection.
@@ -74,23 +103,28 @@ impl Ring {
     }
 
     /// What is to be written now. It stays in the ring until it is acknowledged.
-    pub(super) fn take(&mut self, now: Time) -> Bytes {
+    pub(super) fn take(&mut self, now: Time) -> Segments {
         if let Some(batch) = self.batches.get(self.sent) {
             // As it was: a frame that has a number never changes. Nor does the time at which it left first: the Resume that asks
             // for it may have been held up while the peer received it, and its Ack must not prove that the peer lived later.
             self.sent += 1;
-            self.again -= batch.bytes.len();
-            return batch.bytes.clone();
+            self.again -= batch.bytes;
+            return batch.segments.clone();
         }
-        let bytes = self.tail.split().freeze();
-        if !bytes.is_empty() {
-            self.bytes += bytes.len();
+        let mut segments = std::mem::take(&mut self.ready);
+        if !self.tail.is_empty() {
+            segments.push(self.tail.split().freeze());
+        }
+        if !segments.is_empty() {
+            let bytes = std::mem::take(&mut self.fresh);
+            self.bytes += bytes;
             let first = self.taken + 1;
             self.taken = self.last;
-            self.batches.push_back(Batch { first, last: self.last, bytes: bytes.clone(), sent: now });
+            let copy = segments.clone();
+            self.batches.push_back(Batch { first, last: self.last, segments: copy, bytes, sent: now });
             self.sent += 1;
         }
-        bytes
+        segments
     }
 
     /// The peer has received the frames up to `frame`. Returns when the last batch left of which it has received any;
@@ -108,12 +142,15 @@ impl Ring {
             if batch.last > frame {
                 break;
             }
-            self.bytes -= batch.bytes.len();
+            self.bytes -= batch.bytes;
             match self.sent.checked_sub(1) {
                 Some(sent) => self.sent = sent,
-                None => self.again -= batch.bytes.len(),
+                None => self.again -= batch.bytes,
             }
             self.batches.pop_front();
+        }
+        if self.batches.is_empty() {
+            self.batches.shrink_to(SPARE_BATCHES);
         }
         Ok(sent)
     }
@@ -121,16 +158,34 @@ impl Ring {
     /// There is a new connection: what is not acknowledged is to be sent again, from the first frame that is not.
     pub(super) fn rewind(&mut self) {
         if let Some(batch) = self.batches.front_mut() {
-            let before = batch.bytes.len();
-            while batch.first <= self.acked && batch.bytes.len() >= 4 {
-                let length =
-                    u32::from_be_bytes([batch.bytes[0], batch.bytes[1], batch.bytes[2], batch.bytes[3]]);
-                batch.bytes.advance(batch.bytes.len().min(4 + length as usize));
+            let before = batch.bytes;
+            while batch.first <= self.acked && batch.bytes >= 4 {
+                let mut length = [0; 4];
+                batch.segments.iter().flat_map(|segment| segment.iter()).zip(&mut length).for_each(|(from, to)| *to = *from);
+                let frame = (4 + u32::from_be_bytes(length) as usize).min(batch.bytes);
+                skip(&mut batch.segments, frame);
+                batch.bytes -= frame;
                 batch.first += 1;
             }
-            self.bytes -= before - batch.bytes.len();
+            self.bytes -= before - batch.bytes;
         }
         (self.sent, self.again) = (0, self.bytes);
+    }
+}
+
+/// Drops the first `bytes` of what is to be written.
+pub(super) fn skip(segments: &mut Segments, mut bytes: usize) {
+    let whole = segments.iter().take_while(|segment| {
+        let is_whole = segment.len() <= bytes;
+        if is_whole {
+            bytes -= segment.len();
+        }
+        is_whole
+    });
+    let whole = whole.count();
+    segments.drain(..whole);
+    if let Some(first) = segments.first_mut() {
+        first.advance(bytes.min(first.len()));
     }
 }
 
@@ -172,10 +227,10 @@ impl Received {
 
     /// Whether so much has arrived that an Ack should leave whatever the time.
     pub(super) fn is_due(&self, ring: u64) -> bool {
-        self.bytes >= ring / 4
+        self.bytes >= (ring / 4).min(ACK_BYTES)
     }
 
-    /// The Ack to send now, if one is due: after a delay, or when a quarter of `ring` bytes waits for it.
+    /// The Ack to send now, if one is due: after a delay, or when a quarter of `ring` bytes, or [`ACK_BYTES`], wait for it.
     pub(super) fn acknowledge(&mut self, now: Time, ring: u64) -> Option<u64> {
         let due = self.due.is_some_and(|due| due <= now) || self.is_due(ring);
         if !due || self.frames == self.acked {

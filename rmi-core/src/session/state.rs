@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::gc::{Imports, Listing, LostImport, Pins, SessionKey};
 use crate::id::NodeId;
+use crate::session::bounds::allowed;
 use crate::session::calls::{Calls, LostCall, Serving};
 use crate::session::handshake::Peer;
 use crate::session::lease::Lease;
@@ -125,6 +126,8 @@ pub struct Session<H: Handles> {
     pub(super) phase: Phase,
     /// What this side accepts.
     pub(super) limits: Limits,
+    /// What this side may send.
+    pub(super) allowed: Limits,
     pub(super) here: Locality,
     /// What is known of the peer; `None` while opening.
     pub(super) peer: Option<Peer>,
@@ -185,6 +188,7 @@ impl<H: Handles> Session<H> {
             me,
             phase: Phase::Opening,
             limits,
+            allowed: allowed(Limits::default(), &limits),
             here,
             peer: None,
             eager,
@@ -240,6 +244,7 @@ impl<H: Handles> Session<H> {
             return false;
         }
         self.lease = Some(lease);
+        self.allowed = allowed(peer.limits, &self.limits);
         self.peer = Some(peer);
         self.ticket = ticket;
         self.phase = Phase::Open;
@@ -267,12 +272,12 @@ impl<H: Handles> Session<H> {
 
     /// Whether the writer has something to do, or to do earlier than it was told by [`schedule`](Self::schedule).
     pub fn is_due(&self) -> bool {
-        let earlier = match (self.next_timeout(), self.scheduled) {
+        let is_earlier = || match (self.next_timeout(), self.scheduled) {
             (Some(next), Some(scheduled)) => next < scheduled,
             (next, None) => next.is_some(),
             (None, Some(_)) => false,
         };
-        earlier || self.has_output() || self.begins_to_stall()
+        self.has_output() || self.begins_to_stall() || is_earlier()
     }
 
     /// [`next_timeout`](Self::next_timeout), for a writer that sleeps until then unless it is woken.
@@ -296,6 +301,12 @@ impl<H: Handles> Session<H> {
             }
             Phase::Lapsed(_) | Phase::Ended => false,
         }
+    }
+
+    /// Whether [`take_garbage`](Self::take_garbage) or [`take_failures`](Self::take_failures) would return anything.
+    pub fn leaves_something(&self) -> bool {
+        let Garbage { objects, pins, callers } = &self.garbage;
+        !(objects.is_empty() && pins.is_empty() && callers.is_empty() && self.failures.is_empty())
     }
 
     /// What is to be dropped outside of the lock.

@@ -10,9 +10,11 @@ mod address;
 mod distance;
 mod listener;
 mod memory;
+mod outlet;
 mod stream;
 
 pub(crate) use address::{Address, RELAY_SCHEME};
 pub(crate) use distance::{Distance, is_link_local};
 pub(crate) use listener::Listener;
-pub(crate) use stream::{Stream, dial, not_permitted};
+pub(crate) use outlet::{Outlet, Writer};
+pub(crate) use stream::{Reader, Stream, dial, not_permitted};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -9,16 +10,20 @@ use tokio::net::TcpStream;
 use crate::transport::address::Address;
 use crate::transport::distance::Distance;
 use crate::transport::memory;
+use crate::transport::outlet::{Outlet, Writer};
 
 /// How many of the addresses that a name resolves to are looked at: whoever runs the name server may answer with thousands.
 const MAX_RESOLVED: usize = 16;
 
+/// What comes in.
+pub(crate) type Reader = Box<dyn AsyncRead + Send + Unpin>;
+
 /// Both directions of a connection.
 pub(crate) struct Stream {
     /// What comes in.
-    pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
+    pub(crate) reader: Reader,
     /// What goes out.
-    pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(crate) writer: Writer,
     /// Where the other end is.
     pub(crate) distance: Distance,
     /// Whether another node carries it.
@@ -29,7 +34,7 @@ impl Stream {
     /// Of any two-way stream.
     pub(crate) fn new(io: impl AsyncRead + AsyncWrite + Send + 'static, distance: Distance) -> Self {
         let (reader, writer) = tokio::io::split(io);
-        Self { reader: Box::new(reader), writer: Box::new(writer), distance, relayed: false }
+        Self { reader: Box::new(reader), writer: Writer::Other(Box::new(writer)), distance, relayed: false }
     }
 
     /// Of a tunnel through another node.
@@ -45,7 +50,8 @@ impl Stream {
             _ => Distance::Elsewhere,
         };
         let (reader, writer) = stream.into_split();
-        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), distance, relayed: false })
+        let writer = Writer::Socket(Outlet::Tcp(Arc::new(writer)));
+        Ok(Self { reader: Box::new(reader), writer, distance, relayed: false })
     }
 
     #[cfg(unix)]
@@ -53,7 +59,7 @@ impl Stream {
         let (reader, writer) = stream.into_split();
         Self {
             reader: Box::new(reader),
-            writer: Box::new(writer),
+            writer: Writer::Socket(Outlet::Unix(Arc::new(writer))),
             distance: Distance::SameHost,
             relayed: false,
         }

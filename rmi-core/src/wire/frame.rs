@@ -6,7 +6,7 @@ use super::codec::{Reader, TEXT_MAX, WireError, put_bytes, put_no_options, put_t
 use super::framing::framed;
 use super::handshake::{Hello, Refused, Resume, Resumed, Welcome};
 use super::limits::Limits;
-use super::message::{Call, Reply, chunk, more_body};
+use super::message::{Call, Reply, chunk};
 use super::relay::Relay;
 use crate::id::{NodeId, ObjectId};
 
@@ -200,10 +200,22 @@ impl Frame {
     /// Texts are cut and addresses left out where they are over their bounds; everything else (the receiver's limits,
     /// the length of a root's name or an interface's) is for the caller to keep.
     pub fn encode(&self, out: &mut BytesMut) {
-        framed(out, self.kind(), |out| self.encode_body(out));
+        let chunk = self.encode_head(out);
+        out.put_slice(chunk);
     }
 
-    fn encode_body(&self, out: &mut BytesMut) {
+    /// Appends the frame to `out` but for the payload in it, which must follow: it is returned, so that it need not be copied.
+    pub fn encode_head(&self, out: &mut BytesMut) -> &Bytes {
+        static NONE: Bytes = Bytes::new();
+        let chunk = match self {
+            Self::Call(Call { chunk, .. }) | Self::Reply(Reply { chunk, .. }) | Self::More { chunk, .. } => chunk,
+            _ => &NONE,
+        };
+        framed(out, self.kind(), chunk.len(), |out| self.encode_fields(out));
+        chunk
+    }
+
+    fn encode_fields(&self, out: &mut BytesMut) {
         match self {
             Self::Hello(hello) => hello.encode(out),
             Self::Welcome(welcome) => welcome.encode(out),
@@ -220,8 +232,8 @@ impl Frame {
                 put_bytes(out, name.as_bytes());
                 put_no_options(out);
             }
-            Self::Call(call) => call.encode(out),
-            Self::Reply(reply) => reply.encode(out),
+            Self::Call(call) => call.encode_head(out),
+            Self::Reply(reply) => reply.encode_head(out),
             Self::Dirty { object } | Self::Held { object } | Self::Gone { object } => {
                 out.put_slice(&object.to_bytes());
             }
@@ -235,7 +247,7 @@ impl Frame {
                 put_text(out, text);
                 put_varint(out, *received);
             }
-            Self::More { first, chunk } => more_body(out, *first, chunk),
+            Self::More { first, .. } => put_varint(out, *first),
             Self::Abort { first } => put_varint(out, *first),
             Self::Unsupported { frame, text } => {
                 put_varint(out, *frame);

@@ -4,13 +4,12 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::codec::WireError;
 
-/// Appends the length, which is known at the end, the kind and what `body` writes.
-pub(super) fn framed(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
+/// Appends the length, which is known at the end, the kind and what `body` writes. `more` bytes are to follow.
+pub(super) fn framed(out: &mut BytesMut, kind: u8, more: usize, body: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
-    out.put_u32(0);
-    out.put_u8(kind);
+    out.put_slice(&[0, 0, 0, 0, kind]);
     body(out);
-    let length = (out.len() - start - 4) as u32;
+    let length = (out.len() - start - 4 + more) as u32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 

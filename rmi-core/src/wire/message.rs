@@ -68,7 +68,8 @@ pub enum ReplyKind {
 }
 
 impl Call {
-    pub(super) fn encode(&self, out: &mut BytesMut) {
+    /// All but the chunk.
+    pub(super) fn encode_head(&self, out: &mut BytesMut) {
         put_varint(out, self.call);
         match self.target {
             Target::Object(object) => {
@@ -87,7 +88,6 @@ impl Call {
         }
         self.table.encode(out);
         put_varint(out, self.size);
-        out.put_slice(&self.chunk);
     }
 
     pub(super) fn decode(reader: &mut Reader, limits: &Limits) -> Result<Self, WireError> {
@@ -114,8 +114,13 @@ impl Call {
 }
 
 impl Reply {
-    pub(super) fn encode(&self, out: &mut BytesMut) {
-        reply_body(out, self.call, self.status, &self.table, self.size, &self.chunk);
+    /// All but the chunk.
+    pub(super) fn encode_head(&self, out: &mut BytesMut) {
+        put_varint(out, self.call);
+        out.put_u8(self.status as u8);
+        put_no_options(out);
+        self.table.encode(out);
+        put_varint(out, self.size);
     }
 
     pub(super) fn decode(reader: &mut Reader, limits: &Limits) -> Result<Self, WireError> {
@@ -155,18 +160,4 @@ pub(super) fn chunk(reader: &mut Reader, limits: &Limits) -> Result<Bytes, WireE
     } else {
         Ok(chunk)
     }
-}
-
-fn reply_body(out: &mut BytesMut, call: u64, status: ReplyKind, table: &Table, size: u64, chunk: &[u8]) {
-    put_varint(out, call);
-    out.put_u8(status as u8);
-    put_no_options(out);
-    table.encode(out);
-    put_varint(out, size);
-    out.put_slice(chunk);
-}
-
-pub(super) fn more_body(out: &mut BytesMut, first: u64, chunk: &[u8]) {
-    put_varint(out, first);
-    out.put_slice(chunk);
 }

@@ -41,7 +41,8 @@ pub(crate) async fn live(link: Arc<Link>, first: Connection, back: Return) {
     let mut connection = first;
     let mut retries = Retries::default();
     loop {
-        let reason = pump(&link, connection, &mut inbox).await;
+        let reason;
+        (reason, inbox) = pump(&link, connection, inbox).await;
         retries.after(link.look(|session| session.delivered()));
         connection = match resume::reconnect(&link, &back, reason, &mut retries).await {
             Ok(connection) => connection,

@@ -5,23 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
 use crate::node::clock;
 use crate::node::connection::introducer::Named;
 use crate::node::link::{Link, Reason, Stage};
 use crate::session::{Handshake, HandshakeError, Opened, Role};
-use crate::transport::Stream;
+use crate::transport::{Reader, Stream, Writer};
 use crate::wire::{
     self, Frame, HANDSHAKE_FRAME_MAX, Limits, PREFACE, Refused, RefusedCode, Resume, WireError,
 };
 
 /// How much is read at a time.
 const READ: usize = 64 * 1024;
-
-pub(super) type Reader = Box<dyn AsyncRead + Send + Unpin>;
-pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// A connection on which frames flow.
 pub(crate) struct Connection {
@@ -140,7 +137,7 @@ async fn shake_hands(link: &Arc<Link>, stream: Stream, role: Role) -> Result<Con
         hello.encode(&mut first);
         // A Root may ride along (PROTOCOL 2.4).
         if let Some(output) = link.with(|session| session.poll_output(clock::now())) {
-            first.put(output.frames);
+            output.segments.into_iter().for_each(|segment| first.put(segment));
         }
     }
     let mut connection = Connection::from(stream);

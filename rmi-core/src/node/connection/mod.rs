@@ -5,11 +5,13 @@
 //! next. May use: `transport`, `session`, and of `node` the link, its core, `dispatch` and `clock`.
 //!
 //! Invariants:
-//! * One task drives a link. It has stopped reading a connection before it answers on another (PROTOCOL 8.3).
+//! * One task drives a link and writes; another reads, and is replaced while a servant keeps its thread. Nothing reads a connection
+//!   any more before another is answered on (PROTOCOL 8.3).
 //! * What a peer named is dialed by `dial::to_owner` alone, as `policy` permits; the addresses say who named them (`introducer`).
 //! * Every wait has a bound: the handshake's time, the reconnect window, or the lease.
 
 mod backoff;
+mod desk;
 pub(super) mod dial;
 pub(super) mod driver;
 mod handshake;
@@ -17,5 +19,6 @@ pub(super) mod introducer;
 pub(super) mod listen;
 pub(super) mod policy;
 mod pump;
+mod reading;
 pub(super) mod reached;
 pub(super) mod resume;

@@ -1,35 +1,43 @@
 //! Moves bytes between one connection and a link, until the connection breaks or the link ends.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
+use tokio::task::yield_now;
 
-use crate::node::connection::handshake::{Connection, Reader, Writer, read_some};
+use crate::node::connection::desk::{Desk, Stuck};
+use crate::node::connection::handshake::{Connection, read_some};
+use crate::node::connection::reading::{Reading, read};
+use crate::node::dispatch::Inbox;
 use crate::node::link::{Link, Reason};
-use crate::node::{clock, dispatch};
-use crate::session::{SessionError, Timeout};
-use crate::wire::{self, Frame};
+use crate::node::clock;
+use crate::session::{Output, SessionError, Time, Timeout};
+use crate::transport::{Reader, Writer};
 
 /// How long a connection is kept for what is said last.
 const LAST_WORD: Duration = Duration::from_millis(100);
 
+/// At most this long passes before somebody looks whether the reader of a session in use is stuck.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Reads and writes until the connection is of no more use. When this returns, nothing reads it any more.
-pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut dispatch::Inbox) -> Reason {
+pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: Inbox) -> (Reason, Inbox) {
     if let Some((code, text)) = link.core.leaving.get() {
         // It came, or came back, too late to hear it with the others.
         link.with(|session| session.bye(*code, text.clone()));
     }
-    let Connection { mut reader, mut writer, buffer, relayed } = connection;
+    let Connection { reader, mut writer, buffer, relayed } = connection;
     link.tunnels.set_relayed(relayed);
+    link.connected(writer.outlet().cloned());
+    let desk = Desk::new(Box::new(Reading { reader, buffer, inbox }));
+    start_reader(link, &desk);
     let reason = {
-        let reading = read(link, &mut reader, buffer, inbox);
-        let writing = write(link, &mut writer);
-        tokio::pin!(reading, writing);
+        let writing = write(link, &desk, &mut writer);
+        tokio::pin!(writing);
         let reason = tokio::select! {
-            reason = &mut reading => reason,
+            reason = desk.ended() => reason,
             reason = &mut writing => reason,
             reason = link.closed() => reason,
             () = link.handed_over() => Reason::Broken("the peer came back over another connection".into()),
@@ -42,7 +50,9 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut d
         }
         reason
     };
-    match reason {
+    let Reading { reader, inbox, .. } = *desk.clear().await;
+    link.disconnected();
+    let reason = match reason {
         // The peer hung up because it was told so.
         Reason::Broken(_) if link.core.leaving.get().is_some() => Reason::Stopped,
         Reason::Broken(_) if link.look(|session| session.has_retired()) => Reason::Unused,
@@ -51,6 +61,15 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: &mut d
             hang_up(link, reader, writer, reason.clone()).await;
             reason
         }
+    };
+    (reason, inbox)
+}
+
+/// A task of its own: a servant that keeps its thread busy does not keep the writer from renewing the lease.
+fn start_reader(link: &Arc<Link>, desk: &Arc<Desk>) {
+    if let Some(seat) = desk.sit_down() {
+        // Without a task the seat is given up, and the connection with it.
+        link.core.spawn(read(link.clone(), desk.clone(), seat));
     }
 }
 
@@ -68,85 +87,102 @@ async fn hang_up(link: &Arc<Link>, mut reader: Reader, mut writer: Writer, reaso
     let _ = tokio::time::timeout(LAST_WORD, reading).await;
 }
 
-async fn read(
-    link: &Arc<Link>,
-    reader: &mut Reader,
-    mut buffer: BytesMut,
-    inbox: &mut dispatch::Inbox,
-) -> Reason {
-    let limits = link.core.settings.limits;
+async fn write(link: &Arc<Link>, desk: &Arc<Desk>, writer: &mut Writer) -> Reason {
+    let mut watch = Watch::new(link);
+    let mut alarm = clock::Alarm::new();
     loop {
-        loop {
-            let bytes = match wire::split(&mut buffer, limits.max_frame_len()) {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => break,
-                Err(error) => return Reason::Violation(error.to_string()),
-            };
-            let len = bytes.len() + 4;
-            let handled = match Frame::decode(bytes, &limits) {
-                Ok(frame) => inbox.handle(link, frame, len).await,
-                Err(error) => Err(dispatch::Close(Reason::Violation(error.to_string()))),
-            };
-            if let Err(dispatch::Close(reason)) = handled {
-                return reason;
-            }
+        if !link.look(|session| session.is_quiet()) {
+            // Others are about to send, too.
+            yield_now().await;
         }
-        match read_some(reader, &mut buffer).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Reason::Broken("the peer closed it".into());
-            }
-            Err(error) => return Reason::Broken(error.to_string()),
-        }
-    }
-}
-
-async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
-    loop {
         link.collect_dropped();
         let now = clock::now();
-        let (timeout, output, next) = link.with_quietly(|session| {
-            (session.handle_timeout(now), session.poll_output(now), session.schedule())
-        });
-        match timeout {
+        let turn = link.turn(now).await;
+        match turn.timeout {
             Timeout::Nothing => {}
             Timeout::Silent => return silent(),
             _ => return Reason::Expired,
         }
-        match output {
+        watch.look(link, desk, now);
+        match turn.output {
             None if link.look(|session| session.has_parted()) => return parted(link),
             None => tokio::select! {
                 () = link.wake.notified() => {}
-                () = clock::sleep_until(next) => {}
+                () = alarm.sleep_until(turn.next.map(|next| next.min(watch.next))) => {}
             },
             Some(output) => {
-                let writing = async {
-                    writer.write_all(&output.control).await?;
-                    writer.write_all(&output.frames).await?;
-                    writer.flush().await
-                };
-                tokio::pin!(writing);
-                // A peer that does not read must not keep the lease from ending.
-                loop {
-                    let end = link.look(|session| session.connection_end());
-                    tokio::select! {
-                        written = &mut writing => match written {
-                            Ok(()) => break,
-                            Err(error) => return Reason::Broken(error.to_string()),
-                        },
-                        // What is dropped meanwhile does not pile up.
-                        () = link.wake.notified() => link.collect_dropped(),
-                        () = clock::sleep_until(end) => {
-                            match link.with_quietly(|session| session.handle_timeout(clock::now())) {
-                                Timeout::Nothing => {}
-                                Timeout::Silent => return silent(),
-                                _ => return Reason::Expired,
-                            }
-                        }
-                    }
+                if let Err(reason) = hand_over(link, writer, output).await {
+                    return reason;
+                }
+                link.wrote();
+            }
+        }
+    }
+}
+
+/// Writes all of it, unless the session's time ends before.
+async fn hand_over(link: &Arc<Link>, writer: &mut Writer, mut output: Output) -> Result<(), Reason> {
+    let writing = async {
+        while !output.is_empty() {
+            let written = writer.write_vectored(&output.slices()).await?;
+            if written == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
+            output.advance(written);
+        }
+        writer.flush().await
+    };
+    tokio::pin!(writing);
+    // A peer that does not read must not keep the lease from ending.
+    loop {
+        let end = link.look(|session| session.connection_end());
+        tokio::select! {
+            biased;
+            written = &mut writing => {
+                return written.map_err(|error| Reason::Broken(error.to_string()));
+            }
+            // What is dropped meanwhile does not pile up.
+            () = link.wake.notified() => link.collect_dropped(),
+            () = clock::sleep_until(end) => {
+                match link.with_quietly(|session| session.handle_timeout(clock::now())) {
+                    Timeout::Nothing => {}
+                    Timeout::Silent => return Err(silent()),
+                    _ => return Err(Reason::Expired),
                 }
             }
         }
+    }
+}
+
+/// Looks from time to time whether the reader is stuck in a servant, and lets another go on.
+struct Watch {
+    /// An eighth of the lease: what a peer asks is answered in time.
+    seldom: Duration,
+    next: Time,
+    last: Stuck,
+}
+
+impl Watch {
+    fn new(link: &Link) -> Self {
+        let seldom = link.look(|session| session.peer().map(|peer| peer.lease)).unwrap_or(LOOK) / 8;
+        Self { seldom, next: clock::now() + seldom, last: Stuck::default() }
+    }
+
+    fn look(&mut self, link: &Arc<Link>, desk: &Arc<Desk>, now: Time) {
+        if now < self.next {
+            return;
+        }
+        let stuck = desk.stuck();
+        if let Some(method) = stuck.serving.filter(|_| stuck == self.last) {
+            tracing::warn!(
+                node = %link.core.id, peer = %link.target, method,
+                "a servant has kept its thread busy without yielding; others read on in its place"
+            );
+            start_reader(link, desk);
+        }
+        // Nobody was served: it need not be known so soon.
+        let soon = if stuck == self.last { self.seldom } else { self.seldom.min(LOOK) };
+        (self.last, self.next) = (stuck, now + soon);
     }
 }
 

@@ -89,8 +89,7 @@ impl Side {
     fn output(&mut self) -> BytesMut {
         let mut bytes = BytesMut::new();
         let output = self.session.poll_output(NOW).unwrap_or_default();
-        bytes.extend_from_slice(&output.control);
-        bytes.extend_from_slice(&output.frames);
+        bytes.extend_from_slice(&output.concat());
         bytes
     }
 
@@ -131,6 +130,7 @@ impl Side {
                     }
                 });
             }
+            Event::Answer { call, status, .. } => return Some(Saw::Reply(call, status)),
             Event::Cancel { call } => return Some(Saw::Cancel(call)),
             _ => None,
         };

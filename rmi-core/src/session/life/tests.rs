@@ -116,8 +116,7 @@ impl Two {
         self.owner.reply(1, ReplyKind::Ok, Bytes::new(), references);
         let mut arrived = Vec::new();
         for event in self.talk().0 {
-            if let Event::Message { head: Head::Reply { call, .. }, references, .. } = event {
-                assert!(self.dialer.answered(call).is_some());
+            if let Event::Answer { references, .. } = event {
                 arrived.extend(references);
             }
         }
@@ -127,8 +126,7 @@ impl Two {
 
 fn pass(from: &mut Session<Numbers>, to: &mut Session<Numbers>, now: Time, seen: &mut Vec<Event<Numbers>>) {
     while let Some(output) = from.poll_output(now) {
-        let mut bytes = BytesMut::from(&output.control[..]);
-        bytes.extend_from_slice(&output.frames);
+        let mut bytes = BytesMut::from(output.concat());
         while let Some(frame) = split(&mut bytes, 1 << 20).unwrap() {
             let (len, frame) = (frame.len(), Frame::decode(frame, &Limits::default()).unwrap());
             seen.push(to.handle(now, frame, len, |_| ((), ())).unwrap());

@@ -2,6 +2,7 @@ use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::{Ring, Time};
+use crate::session::message::Output;
 use crate::wire::Frame;
 
 /// A frame that is not like its neighbours, with so much payload.
@@ -42,7 +43,7 @@ impl Sender {
     /// One write: whole frames, as they were, behind those that were written.
     fn take(&mut self) {
         self.clock += 1;
-        let mut taken = self.ring.take(Time(self.clock));
+        let mut taken = BytesMut::from(Output { segments: self.ring.take(Time(self.clock)) }.concat());
         while !taken.is_empty() {
             let next = &self.frames[self.handed];
             assert_eq!(taken.split_to(next.len()), next, "frame {}", self.handed + 1);
@@ -149,7 +150,8 @@ fn an_impossible_acknowledgement_is_refused() {
     assert!(sender.ring.acknowledged(9).is_err());
     // Not sent again yet; who says so all the same gets what is behind it.
     assert!(sender.ring.acknowledged(8).is_ok());
-    assert_eq!(sender.ring.take(Time(99)), [&sender.frames[8][..], &sender.frames[9][..]].concat());
+    let again = Output { segments: sender.ring.take(Time(99)) };
+    assert_eq!(again.concat(), [&sender.frames[8][..], &sender.frames[9][..]].concat());
 }
 
 #[derive(Debug, Clone)]

@@ -57,8 +57,7 @@ fn pair(ring: u64) -> (Session<Nothing>, Session<Nothing>) {
 fn pass(from: &mut Session<Nothing>, to: &mut Session<Nothing>) -> Vec<(u64, Tunneled)> {
     let mut seen = Vec::new();
     while let Some(output) = from.poll_output(NOW) {
-        let mut bytes = BytesMut::from(&output.control[..]);
-        bytes.extend_from_slice(&output.frames);
+        let mut bytes = BytesMut::from(output.concat());
         while let Some(frame) = split(&mut bytes, 1 << 20).unwrap() {
             let (len, frame) = (frame.len(), Frame::decode(frame, &Limits::default()).unwrap());
             match to.handle(NOW, frame, len, |_| ((), ())).expect("nobody breaks the protocol") {
