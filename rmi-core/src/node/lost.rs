@@ -39,6 +39,7 @@ impl Link {
         self.collect_dropped();
         let handover = self.take_handover();
         drop(handover);
+        self.disconnected();
         let keeps_owner_side = matches!(reason, Reason::Broken(_) | Reason::Expired | Reason::Replaced(_))
             && !self.core.is_stopped();
         // Nothing to keep for a peer that holds nothing: those that come and vanish would fill the node's sessions.

@@ -60,7 +60,8 @@ impl Shared {
         if !self.session.has_output() {
             return if self.session.is_due() { Next::Wake } else { Next::Nothing };
         }
-        if self.writing {
+        // What is left comes first: the writer knows.
+        if self.writing || self.rest.is_some() {
             return Next::Nothing;
         }
         let at_once = who == Who::Reader || self.session.is_quiet() || self.session.unwritten() >= ENOUGH;
