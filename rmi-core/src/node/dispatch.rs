@@ -123,10 +123,10 @@ fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
             home
         }
         Arrived::Third { owner, addresses, object, debt, interface, excess } => {
-            let addresses = link.named(addresses);
+            let source = link.third(owner, addresses);
             let import = match excess {
-                true => core.unregistered(owner, object, addresses, debt),
-                false => core.import_from_third(owner, object, addresses, debt),
+                true => core.unregistered(source, object, debt),
+                false => core.import_from_third(source, object, debt),
             };
             AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
         }

@@ -27,6 +27,10 @@ impl Handles for Numbers {
         Some(())
     }
 
+    fn is_alive((): &()) -> bool {
+        true
+    }
+
     fn is_waiting(_: &u32) -> bool {
         true
     }
