@@ -162,6 +162,12 @@ impl InterfaceName {
     }
 }
 
+impl From<&str> for InterfaceName {
+    fn from(name: &str) -> Self {
+        Self::Shared(name.into())
+    }
+}
+
 impl PartialEq for InterfaceName {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()

@@ -69,14 +69,15 @@ mod tests {
         for key in 0..100_000_u64 {
             map.insert(key, key);
         }
-        let (mut shrunk, mut room) = (0, map.capacity());
+        let (mut moved, mut room) = (0, map.capacity());
         for key in 0..99_900 {
             assert_eq!(map.remove(&key), Some(key));
-            shrunk += usize::from(map.capacity() < room);
-            room = room.min(map.capacity());
+            // Places that were used count as taken until the map is made anew: that is no move.
+            moved += usize::from(map.capacity() * 3 / 2 < room);
+            room = map.capacity();
         }
         assert!(room <= ROOM, "room for {room} entries is left");
-        assert!((1..10).contains(&shrunk), "moved {shrunk} times");
+        assert!((1..10).contains(&moved), "moved {moved} times");
         assert!((99_900..100_000).all(|key| map.get(&key) == Some(&key)));
         assert_eq!(map.remove(&7), None);
     }

@@ -132,11 +132,7 @@ impl dyn LocalObject {
     }
 
     /// Remembers that `table` exports the object; `insert` puts it there, once, before anybody else can send it. Returns its id.
-    pub(crate) fn export_at(
-        &self,
-        table: &Arc<dyn ExportTable>,
-        insert: impl FnOnce(ObjectId),
-    ) -> ObjectId {
+    pub(crate) fn export_at(&self, table: &Arc<dyn ExportTable>, insert: impl FnOnce(ObjectId)) -> ObjectId {
         let mut known = self.identity().0.lock();
         let id = known.id();
         let is_it = |home: &Weak<dyn ExportTable>| std::ptr::addr_eq(home.as_ptr(), Arc::as_ptr(table));

@@ -163,7 +163,8 @@ impl Import {
             }
             failed = Some(link);
         }
-        let (target, reason) = (format!("node {}", self.source.owner), "its sessions end as they are made".into());
+        let (target, reason) =
+            (format!("node {}", self.source.owner), "its sessions end as they are made".into());
         unsent.0.fail(RemoteError::Unreachable { target, reason });
         None
     }

@@ -171,7 +171,8 @@ impl Core {
             }
             state.way = Way::Lost(ended.error.clone());
             // Another introducer may have named better addresses than those that were tried for all.
-            let tried = !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.source.addresses);
+            let tried =
+                !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.source.addresses);
             let definite = match ended.certainty {
                 Certainty::Certain => true,
                 Certainty::There => tried,
@@ -227,10 +228,9 @@ impl Core {
         let owner = source.owner;
         let mut holding = self.link_holding(owner, object);
         let error = loop {
-            let found = holding.take().map_or_else(
-                || self.link_to(owner, Some(object), &source.addresses, Cause::Introduced),
-                Ok,
-            );
+            let found = holding
+                .take()
+                .map_or_else(|| self.link_to(owner, Some(object), &source.addresses, Cause::Introduced), Ok);
             let link = match found {
                 Ok(link) => link,
                 Err(error) => break error,
