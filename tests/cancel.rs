@@ -674,7 +674,8 @@ async fn what_is_left_travels_over_two_hops_and_shrinks() {
     // The second hop leads to the peer.
     let reference =
         TableReference { owner: Owner::Sender, object: ObjectId::random(), interface: 0, transfer: 0 };
-    let table = Table { nodes: Vec::new(), interfaces: vec!["rmi.Lab".into()], references: vec![reference] };
+    let table =
+        Table { nodes: Vec::new(), interfaces: ["rmi.Lab".into()].into(), references: [reference].into() };
     told.call_with(2, object, "next", None, table, &[0x91, 0xd6, 1, 0, 0, 0, 0]).await;
     assert!(matches!(told.next().await, Frame::Reply(Reply { status: ReplyKind::Ok, .. })));
     let lab = place.seen_by(&client).await;
@@ -706,7 +707,8 @@ async fn an_answer_is_left_unfinished() {
     let (mut told, object) = Told::new(&place).await;
     let reference =
         TableReference { owner: Owner::Sender, object: ObjectId::random(), interface: 0, transfer: 0 };
-    let table = Table { nodes: Vec::new(), interfaces: vec!["rmi.Lab".into()], references: vec![reference] };
+    let table =
+        Table { nodes: Vec::new(), interfaces: ["rmi.Lab".into()].into(), references: [reference].into() };
     told.call_with(2, object, "next", None, table, &[0x91, 0xd6, 1, 0, 0, 0, 0]).await;
     assert!(matches!(told.next().await, Frame::Reply(Reply { status: ReplyKind::Ok, .. })));
     // The node calls the peer, whose answer is its fourth frame.

@@ -87,7 +87,7 @@ impl Hostile {
             references.push(TableReference { owner, object, interface: 0, transfer: self.transfers });
             nodes.push(TableNode { node, addresses: vec![address.into()] });
         }
-        Table { nodes, interfaces: vec!["rmi.Item".into()], references }
+        Table { nodes, interfaces: ["rmi.Item".into()].into(), references: references.into() }
     }
 
     /// Has the node call an object whose owner is said to be at `address`; what came of that.
@@ -205,7 +205,8 @@ async fn the_addresses_that_a_peer_says_are_its_own() {
     let mut stranger = Hostile::greet(&victim.address(), Hello { addresses: vec![own], ..hello() }).await;
     let reference =
         TableReference { owner: Owner::Sender, object: ObjectId::random(), interface: 0, transfer: 0 };
-    let table = Table { nodes: vec![], interfaces: vec!["rmi.Item".into()], references: vec![reference] };
+    let table =
+        Table { nodes: vec![], interfaces: ["rmi.Item".into()].into(), references: [reference].into() };
     stranger.call("put", table, ITEM).await;
     drop(stranger);
     eventually("its session is lost", || victim.node.stats().imports == 0).await;

@@ -192,7 +192,7 @@ async fn messages_that_are_begun_and_never_finished() {
             transfer: 0,
         };
         let references = (0..4_000).map(reference).collect();
-        unfinished(number, object, Table { nodes: Vec::new(), interfaces: vec!["".into()], references })
+        unfinished(number, object, Table { nodes: Vec::new(), interfaces: ["".into()].into(), references })
     };
     is_given_up(hello(), "with references", 1, references).await;
 }
@@ -210,7 +210,8 @@ async fn a_stale_reference_spoils_no_collection() {
     let object = root(&mut raw, "yard").await;
     let stale =
         TableReference { owner: Owner::Receiver, object: ObjectId::random(), interface: 0, transfer: 1 };
-    let table = Table { nodes: Vec::new(), interfaces: vec!["rmi.Item".into()], references: vec![stale] };
+    let table =
+        Table { nodes: Vec::new(), interfaces: ["rmi.Item".into()].into(), references: [stale].into() };
     let reference = &[0x91, 0xd6, 1, 0, 0, 0, 0][..];
     raw.send(&call(2, object, MethodId::of("rmi.Yard", "put"), table, reference)).await;
     reply(&mut raw).await;
@@ -435,8 +436,11 @@ async fn a_lie_about_an_owner_harms_no_reference_of_others() {
         let node = TableNode { node: owner.node.id(), addresses: vec![told] };
         let reference =
             TableReference { owner: Owner::Node(0), object: ObjectId::random(), interface: 0, transfer: 1 };
-        let table =
-            Table { nodes: vec![node], interfaces: vec!["rmi.Item".into()], references: vec![reference] };
+        let table = Table {
+            nodes: vec![node],
+            interfaces: ["rmi.Item".into()].into(),
+            references: [reference].into(),
+        };
         // The victim keeps it, and dials.
         let reference = &[0x91, 0xd6, 1, 0, 0, 0, 0][..];
         raw.send(&call(2, shelf, MethodId::of("rmi.Shelf", "put"), table, reference)).await;

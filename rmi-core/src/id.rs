@@ -4,6 +4,7 @@
 //! and knowing an `ObjectId` is the right to call it, so nothing prints one.
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -56,7 +57,8 @@ pub struct ObjectId(Uuid);
 impl ObjectId {
     /// A new, random identity from the operating system's generator.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        let unused = UNUSED.with_borrow_mut(Unused::take);
+        Self(unused.map_or_else(Uuid::new_v4, |bytes| uuid::Builder::from_random_bytes(bytes).into_uuid()))
     }
 
     /// The identity as it stands on the wire: the capability itself.
@@ -73,6 +75,33 @@ impl ObjectId {
     pub fn digest(self) -> u32 {
         let hash = fnv1a(FNV_OFFSET, self.0.as_bytes());
         (hash ^ (hash >> 32)) as u32
+    }
+}
+
+/// How many identities of objects the system is asked for at a time: asking costs more than they do.
+const AT_ONCE: usize = 64;
+
+/// Random bytes of the system for the next objects of a thread. What was used is not kept.
+///
+/// (A process that forks has them twice; so would a generator in it. The nodes that own the objects still differ.)
+struct Unused {
+    ids: [[u8; 16]; AT_ONCE],
+    left: usize,
+}
+
+thread_local! {
+    static UNUSED: RefCell<Unused> = const { RefCell::new(Unused { ids: [[0; 16]; AT_ONCE], left: 0 }) };
+}
+
+impl Unused {
+    /// `None`: the system gives nothing.
+    fn take(&mut self) -> Option<[u8; 16]> {
+        if self.left == 0 {
+            getrandom::fill(self.ids.as_flattened_mut()).ok()?;
+            self.left = AT_ONCE;
+        }
+        self.left -= 1;
+        Some(std::mem::take(&mut self.ids[self.left]))
     }
 }
 
@@ -133,6 +162,12 @@ impl InterfaceName {
     }
 }
 
+impl From<&str> for InterfaceName {
+    fn from(name: &str) -> Self {
+        Self::Shared(name.into())
+    }
+}
+
 impl PartialEq for InterfaceName {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()
@@ -176,6 +211,21 @@ mod tests {
         assert_eq!(fnv1a(FNV_OFFSET, b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a(FNV_OFFSET, b"foobar"), 0x8594_4171_f739_67e8);
         assert_eq!(MethodId::of("foo", "bar").0, fnv1a(FNV_OFFSET, b"foo/bar"));
+    }
+
+    #[test]
+    fn identities_of_objects_are_all_different_and_random() {
+        let ids: Vec<_> = (0..10 * AT_ONCE).map(|_| ObjectId::random().to_bytes()).collect();
+        let elsewhere = std::thread::spawn(|| ObjectId::random().to_bytes()).join().unwrap();
+        let different: std::collections::HashSet<_> = ids.iter().chain([&elsewhere]).collect();
+        assert_eq!(different.len(), ids.len() + 1);
+        assert!(ids.iter().all(|id| Uuid::from_bytes(*id).get_version_num() == 4));
+        // Each of the 122 free bits is now this, now that.
+        let (all, any) = ids.iter().fold((!0, 0), |(all, any), id| {
+            let id = u128::from_be_bytes(*id);
+            (all & id, any | id)
+        });
+        assert_eq!((all ^ any).count_ones(), 122);
     }
 
     #[test]

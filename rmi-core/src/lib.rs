@@ -5,6 +5,7 @@ pub mod error;
 pub mod gc;
 pub mod id;
 pub mod invoke;
+mod map;
 pub mod node;
 #[doc(hidden)]
 pub mod private;

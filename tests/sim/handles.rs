@@ -24,6 +24,10 @@ impl Handles for Sim {
         weak.upgrade()
     }
 
+    fn is_alive(weak: &Weak<Import>) -> bool {
+        weak.strong_count() > 0
+    }
+
     fn is_waiting(caller: &Rc<Caller>) -> bool {
         caller.waiting.get()
     }

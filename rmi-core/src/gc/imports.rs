@@ -1,11 +1,11 @@
 //! The holder's side of a session: the objects of the peer that are held here.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
 use std::hash::{Hash, Hasher};
 
 use crate::gc::{SessionKey, hash_by_id};
 use crate::id::ObjectId;
+use crate::map::Map;
 
 /// An Unpin that is owed to the introducer of a reference, until the owner has confirmed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,51 +22,75 @@ pub struct Debt {
 /// is still on its way, must count until the notice is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imports<W> {
-    entries: HashMap<ObjectId, Entry<W>>,
+    entries: Map<ObjectId, Entry<W>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// There may be a million: with its key it takes four words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Entry<W> {
-    confirmed: bool,
-    handles: u32,
     /// The handle that further arrivals share.
     weak: W,
-    /// What few entries have.
+    /// None: confirmed, with one handle, nothing owed. So it is with nearly all.
     rare: Option<Box<Rare<W>>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Rare<W> {
+    confirmed: bool,
+    handles: u32,
     owed: Vec<Debt>,
-    /// Older handles of the entry: replaced while they were being dropped, or moved here from an ended session.
+    /// Other handles of the entry, which were moved here from an ended session, or were there when one was.
     others: Vec<W>,
 }
 
 impl<W> Entry<W> {
-    fn new(confirmed: bool, weak: W) -> Self {
-        Self { confirmed, handles: 1, weak, rare: None }
+    fn confirmed(weak: W) -> Self {
+        Self { weak, rare: None }
     }
 
-    fn rare(&mut self) -> &mut Rare<W> {
-        self.rare.get_or_insert_with(|| Box::new(Rare { owed: Vec::new(), others: Vec::new() }))
+    fn asking(weak: W, owed: Vec<Debt>) -> Self {
+        Self { weak, rare: Some(Box::new(Rare { confirmed: false, handles: 1, owed, others: Vec::new() })) }
     }
 
-    fn owe(&mut self, debts: impl IntoIterator<Item = Debt>) {
-        let mut debts = debts.into_iter().peekable();
-        if debts.peek().is_some() {
-            self.rare().owed.extend(debts);
+    fn is_confirmed(&self) -> bool {
+        self.rare.as_ref().is_none_or(|rare| rare.confirmed)
+    }
+
+    fn handles(&self) -> u32 {
+        self.rare.as_ref().map_or(1, |rare| rare.handles)
+    }
+
+    /// Changes what few entries have, and forgets it once it is what all have.
+    fn change<R>(&mut self, change: impl FnOnce(&mut Rare<W>) -> R) -> R {
+        let usual = || Box::new(Rare { confirmed: true, handles: 1, owed: Vec::new(), others: Vec::new() });
+        let rare = self.rare.get_or_insert_with(usual);
+        let changed = change(rare);
+        if rare.confirmed && rare.handles == 1 && rare.owed.is_empty() && rare.others.is_empty() {
+            self.rare = None;
         }
+        changed
     }
 
-    fn settle(&mut self) -> Vec<Debt> {
-        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.owed)).unwrap_or_default()
+    /// One more handle shares the entry from now on. The one before is dead: only its notice is to come.
+    fn replace(&mut self, weak: W) {
+        self.weak = weak;
+        self.change(|rare| rare.handles += 1);
     }
 
-    /// One more handle shares the entry from now on.
-    fn attach(&mut self, weak: W) {
-        self.handles += 1;
-        let older = std::mem::replace(&mut self.weak, weak);
-        self.rare().others.push(older);
+    /// One more handle shares the entry from now on, and those that live.
+    fn join(&mut self, weak: W, is_alive: impl Fn(&W) -> bool) {
+        let before = std::mem::replace(&mut self.weak, weak);
+        self.change(|rare| {
+            rare.handles += 1;
+            rare.others.push(before);
+            rare.others.retain(is_alive);
+        });
+    }
+
+    fn owe(&mut self, debts: Vec<Debt>) {
+        if !debts.is_empty() {
+            self.change(|rare| rare.owed.extend(debts));
+        }
     }
 
     fn into_parts(self) -> (Vec<W>, Vec<Debt>) {
@@ -116,7 +140,7 @@ pub struct LostImport<W> {
 
 impl<W> Default for Imports<W> {
     fn default() -> Self {
-        Self { entries: HashMap::new() }
+        Self { entries: Map::default() }
     }
 }
 
@@ -142,10 +166,10 @@ impl<W> Imports<W> {
         match self.entries.entry(object) {
             MapEntry::Vacant(vacant) => {
                 let (import, weak) = make();
-                vacant.insert(Entry::new(true, weak));
+                vacant.insert(Entry::confirmed(weak));
                 import
             }
-            MapEntry::Occupied(mut occupied) => share_or_attach(occupied.get_mut(), share, make),
+            MapEntry::Occupied(mut occupied) => share_or_replace(occupied.get_mut(), share, make),
         }
     }
 
@@ -160,32 +184,38 @@ impl<W> Imports<W> {
         match self.entries.entry(object) {
             MapEntry::Vacant(vacant) => {
                 let (import, weak) = make();
-                vacant.insert(Entry::new(false, weak)).owe([debt]);
+                vacant.insert(Entry::asking(weak, vec![debt]));
                 (import, Arrival::SendDirty)
             }
             MapEntry::Occupied(mut occupied) => {
                 let entry = occupied.get_mut();
-                let import = share_or_attach(entry, share, make);
-                if entry.confirmed {
+                let import = share_or_replace(entry, share, make);
+                if entry.is_confirmed() {
                     return (import, Arrival::Pay(vec![debt]));
                 }
-                entry.owe([debt]);
+                entry.owe(vec![debt]);
                 (import, Arrival::Waits)
             }
         }
     }
 
     /// A handle whose session ended asks again here (7.7), with what it owes.
-    pub fn ask_again(&mut self, object: ObjectId, handle: W, debts: Vec<Debt>) -> Arrival {
+    pub fn ask_again(
+        &mut self,
+        object: ObjectId,
+        handle: W,
+        debts: Vec<Debt>,
+        is_alive: impl Fn(&W) -> bool,
+    ) -> Arrival {
         match self.entries.entry(object) {
             MapEntry::Vacant(vacant) => {
-                vacant.insert(Entry::new(false, handle)).owe(debts);
+                vacant.insert(Entry::asking(handle, debts));
                 Arrival::SendDirty
             }
             MapEntry::Occupied(mut occupied) => {
                 let entry = occupied.get_mut();
-                entry.attach(handle);
-                if entry.confirmed {
+                entry.join(handle, is_alive);
+                if entry.is_confirmed() {
                     return Arrival::Pay(debts);
                 }
                 entry.owe(debts);
@@ -197,7 +227,7 @@ impl<W> Imports<W> {
     /// More is owed for an entry that has its handle already. Returns what may be paid at once.
     pub fn owe(&mut self, object: ObjectId, debts: Vec<Debt>) -> Vec<Debt> {
         match self.entries.get_mut(&object) {
-            Some(entry) if !entry.confirmed => {
+            Some(entry) if !entry.is_confirmed() => {
                 entry.owe(debts);
                 Vec::new()
             }
@@ -207,46 +237,41 @@ impl<W> Imports<W> {
 
     /// The owner confirmed (7.4.2). `None`: nobody asked.
     pub fn held(&mut self, object: ObjectId) -> Option<Settled<W>> {
-        let MapEntry::Occupied(mut occupied) = self.entries.entry(object) else { return None };
-        let entry = occupied.get_mut();
-        if entry.confirmed {
-            return None;
-        }
-        entry.confirmed = true;
-        let pay = entry.settle();
-        let clean = entry.handles == 0;
+        let entry = self.entries.get_mut(&object).filter(|entry| !entry.is_confirmed())?;
+        let clean = entry.handles() == 0;
+        let pay = entry.change(|rare| {
+            rare.confirmed = true;
+            std::mem::take(&mut rare.owed)
+        });
         if clean {
-            occupied.remove();
+            self.entries.remove(&object);
         }
         Some(Settled { pay, gone: Vec::new(), clean })
     }
 
     /// The owner has no such object any more (7.4.2). `None`: nobody asked.
     pub fn gone(&mut self, object: ObjectId) -> Option<Settled<W>> {
-        let MapEntry::Occupied(occupied) = self.entries.entry(object) else { return None };
-        if occupied.get().confirmed {
-            return None;
-        }
-        let (gone, pay) = occupied.remove().into_parts();
+        self.entries.get(&object).filter(|entry| !entry.is_confirmed())?;
+        let (gone, pay) = self.entries.remove(&object)?.into_parts();
         Some(Settled { pay, gone, clean: false })
     }
 
     /// A handle of the entry was dropped. True: it was the last, the entry is removed, and a Clean must be sent
     /// (7.5). An entry that is unconfirmed stays until its Dirty is answered.
     pub fn dropped(&mut self, object: ObjectId) -> bool {
-        let MapEntry::Occupied(mut occupied) = self.entries.entry(object) else { return false };
-        let entry = occupied.get_mut();
-        entry.handles = entry.handles.saturating_sub(1);
-        let clean = entry.handles == 0 && entry.confirmed;
+        let Some(entry) = self.entries.get_mut(&object) else { return false };
+        let clean = entry.is_confirmed() && entry.handles() <= 1;
         if clean {
-            occupied.remove();
+            self.entries.remove(&object);
+        } else {
+            entry.change(|rare| rare.handles = rare.handles.saturating_sub(1));
         }
         clean
     }
 
     /// Whether the entry is confirmed; `None` if there is no entry.
     pub fn confirmed(&self, object: ObjectId) -> Option<bool> {
-        self.entries.get(&object).map(|entry| entry.confirmed)
+        self.entries.get(&object).map(Entry::is_confirmed)
     }
 
     /// What is owed for an entry.
@@ -264,14 +289,18 @@ impl<W> Imports<W> {
         })
     }
 
-    /// The session is over for this side as a holder.
+    /// The session is over for this side as a holder. They come in the order of their ids: the owner, which chose those, sees in which
+    /// order they ask again, and must not see that of the map.
     pub fn end(&mut self) -> Vec<LostImport<W>> {
         let lost = std::mem::take(&mut self.entries).into_iter();
-        lost.map(|(object, entry)| {
-            let (handles, owed) = entry.into_parts();
-            LostImport { object, handles, owed }
-        })
-        .collect()
+        let mut lost: Vec<_> = lost
+            .map(|(object, entry)| {
+                let (handles, owed) = entry.into_parts();
+                LostImport { object, handles, owed }
+            })
+            .collect();
+        lost.sort_unstable_by_key(|lost| lost.object.to_bytes());
+        lost
     }
 }
 
@@ -281,23 +310,14 @@ impl<W: Hash> Hash for Imports<W> {
     }
 }
 
-impl<W: Hash> Hash for Entry<W> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.confirmed, self.handles, &self.weak).hash(state);
-        if let Some(rare) = &self.rare {
-            (&rare.owed, &rare.others).hash(state);
-        }
-    }
-}
-
-fn share_or_attach<W, I>(
+fn share_or_replace<W, I>(
     entry: &mut Entry<W>,
     share: impl FnOnce(&W) -> Option<I>,
     make: impl FnOnce() -> (I, W),
 ) -> I {
     share(&entry.weak).unwrap_or_else(|| {
         let (import, weak) = make();
-        entry.attach(weak);
+        entry.replace(weak);
         import
     })
 }

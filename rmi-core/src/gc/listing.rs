@@ -1,16 +1,16 @@
 //! The owner's side of a session: which own objects the peer has references to.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 
 use crate::gc::hash_by_id;
 use crate::id::ObjectId;
+use crate::map::Map;
 
 /// `listed[object]` of one session, with a handle `O` that keeps the object alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<O> {
-    listed: HashMap<ObjectId, Listed<O>>,
+    listed: Map<ObjectId, Listed<O>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ struct Listed<O> {
 
 impl<O> Default for Listing<O> {
     fn default() -> Self {
-        Self { listed: HashMap::new() }
+        Self { listed: Map::default() }
     }
 }
 
@@ -65,15 +65,13 @@ impl<O> Listing<O> {
     /// The peer dropped its last reference, having received our frames up to `upto` (7.5). A reference that
     /// left later survives.
     pub fn clean(&mut self, id: ObjectId, upto: u64) -> Option<O> {
-        match self.listed.entry(id) {
-            Entry::Occupied(occupied) if occupied.get().frame <= upto => Some(occupied.remove().object),
-            _ => None,
-        }
+        self.listed.get(&id).filter(|listed| listed.frame <= upto)?;
+        self.listed.remove(&id).map(|listed| listed.object)
     }
 
     /// The session is over for the peer as a holder.
     pub fn end(&mut self) -> Vec<O> {
-        std::mem::take(&mut self.listed).into_values().map(|listed| listed.object).collect()
+        std::mem::take(&mut self.listed).into_iter().map(|(_, listed)| listed.object).collect()
     }
 
     /// The frame under which an object is listed.

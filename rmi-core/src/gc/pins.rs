@@ -1,18 +1,19 @@
 //! The introducer's side of a session: references to objects of others that were passed on to the peer.
 
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+
+use crate::map::Map;
 
 /// The pins of one session, by transfer number; each keeps an import handle `I` alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pins<I> {
     next: u64,
-    pinned: HashMap<u64, I>,
+    pinned: Map<u64, I>,
 }
 
 impl<I> Default for Pins<I> {
     fn default() -> Self {
-        Self { next: 1, pinned: HashMap::new() }
+        Self { next: 1, pinned: Map::default() }
     }
 }
 
@@ -52,7 +53,7 @@ impl<I> Pins<I> {
 
     /// The session is over for this side as an owner.
     pub fn end(&mut self) -> Vec<I> {
-        std::mem::take(&mut self.pinned).into_values().collect()
+        std::mem::take(&mut self.pinned).into_iter().map(|(_, import)| import).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -47,10 +47,56 @@ pub trait LocalObject: Send + Sync {
 
 /// The identity of a local object, and who knows it.
 #[derive(Default)]
-pub struct Identity {
-    id: OnceLock<ObjectId>,
-    /// The nodes that export the object: none before its first travel, usually one.
-    homes: Mutex<Vec<Weak<dyn ExportTable>>>,
+pub struct Identity(Mutex<Known>);
+
+/// Every object has one: it is kept small.
+#[derive(Default)]
+struct Known {
+    /// Zero until it is asked for: no random id is.
+    id: [u8; 16],
+    homes: Homes,
+}
+
+/// The nodes that export an object.
+#[derive(Default)]
+enum Homes {
+    /// It has not travelled yet.
+    #[default]
+    None,
+    /// As usual.
+    One(Weak<dyn ExportTable>),
+    Several(Vec<Weak<dyn ExportTable>>),
+}
+
+impl Known {
+    fn id(&mut self) -> ObjectId {
+        if self.id == [0; 16] {
+            self.id = ObjectId::random().to_bytes();
+        }
+        ObjectId::from_bytes(self.id)
+    }
+}
+
+impl Homes {
+    fn as_slice(&self) -> &[Weak<dyn ExportTable>] {
+        match self {
+            Self::None => &[],
+            Self::One(home) => std::slice::from_ref(home),
+            Self::Several(homes) => homes,
+        }
+    }
+
+    fn push(&mut self, table: &Arc<dyn ExportTable>) {
+        let home = Arc::downgrade(table);
+        *self = match std::mem::take(self) {
+            Self::None => Self::One(home),
+            Self::One(first) => Self::Several(vec![first, home]),
+            Self::Several(mut homes) => {
+                homes.push(home);
+                Self::Several(homes)
+            }
+        };
+    }
 }
 
 struct Skeletal<S> {
@@ -61,7 +107,7 @@ struct Skeletal<S> {
 
 impl<S: Skeleton> LocalObject for Skeletal<S> {
     fn id(&self) -> ObjectId {
-        *self.identity.id.get_or_init(ObjectId::random)
+        self.identity.0.lock().id()
     }
 
     fn skeleton(&self) -> &dyn Skeleton {
@@ -85,35 +131,36 @@ impl dyn LocalObject {
         facet.downcast::<Arc<L>>().ok().map(|arc| *arc)
     }
 
-    /// Remembers that `table` exports the object; `insert` puts it there, once, before anybody else can send it.
-    pub(crate) fn export_at(&self, table: &Arc<dyn ExportTable>, insert: impl FnOnce()) {
-        let mut homes = self.identity().homes.lock();
-        if !homes.iter().any(|home| std::ptr::addr_eq(home.as_ptr(), Arc::as_ptr(table))) {
-            homes.reserve_exact(1);
-            homes.push(Arc::downgrade(table));
-            insert();
+    /// Remembers that `table` exports the object; `insert` puts it there, once, before anybody else can send it. Returns its id.
+    pub(crate) fn export_at(&self, table: &Arc<dyn ExportTable>, insert: impl FnOnce(ObjectId)) -> ObjectId {
+        let mut known = self.identity().0.lock();
+        let id = known.id();
+        let is_it = |home: &Weak<dyn ExportTable>| std::ptr::addr_eq(home.as_ptr(), Arc::as_ptr(table));
+        if !known.homes.as_slice().iter().any(is_it) {
+            known.homes.push(table);
+            insert(id);
         }
+        id
     }
 
     /// The first node that exports the object.
     pub(crate) fn home(&self) -> Option<NodeId> {
-        self.identity().homes.lock().iter().find_map(Weak::upgrade).map(|home| home.node())
+        self.identity().0.lock().homes.as_slice().iter().find_map(Weak::upgrade).map(|home| home.node())
     }
 
     /// Whether this is the object that others know as `object` of `owner`.
     pub(crate) fn is_known_as(&self, owner: NodeId, object: ObjectId) -> bool {
-        let Identity { id, homes } = self.identity();
-        id.get() == Some(&object)
-            && homes.lock().iter().filter_map(Weak::upgrade).any(|home| home.node() == owner)
+        let known = self.identity().0.lock();
+        known.id == object.to_bytes()
+            && known.homes.as_slice().iter().filter_map(Weak::upgrade).any(|home| home.node() == owner)
     }
 }
 
 impl Drop for Identity {
     fn drop(&mut self) {
-        if let Some(id) = self.id.get() {
-            for home in self.homes.get_mut().drain(..).filter_map(|home| home.upgrade()) {
-                home.forget(*id);
-            }
+        let Known { id, homes } = self.0.get_mut();
+        for home in homes.as_slice().iter().filter_map(Weak::upgrade) {
+            home.forget(ObjectId::from_bytes(*id));
         }
     }
 }
@@ -121,8 +168,9 @@ impl Drop for Identity {
 impl fmt::Debug for dyn LocalObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Object({}", self.skeleton().descriptor().name)?;
-        if let Some(id) = self.identity().id.get() {
-            write!(f, " #{id}")?;
+        let id = self.identity().0.lock().id;
+        if id != [0; 16] {
+            write!(f, " #{}", ObjectId::from_bytes(id))?;
         }
         f.write_str(")")
     }

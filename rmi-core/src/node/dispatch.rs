@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::RemoteError;
-use crate::id::{InterfaceName, MethodId, ObjectId};
+use crate::id::{MethodId, ObjectId};
 use crate::invoke::{
     Answer, AnyProxy, DESCRIBE, Incoming, Limit, Object, RemoteResult, Reply, ReplyStatus, Target, decode_fault,
 };
@@ -151,21 +151,19 @@ fn fragment(error: FragmentError) -> Close {
 fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
     let core = &link.core;
     match arrived {
-        Arrived::Import { import, interface, .. } => {
-            AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
-        }
+        Arrived::Import { import, interface, .. } => AnyProxy::new(Target::Remote(import), interface),
         Arrived::Home { object, debt, interface } => {
-            let home = core.home(object, InterfaceName::Shared(interface));
+            let home = core.home(object, interface);
             core.pay(vec![debt]);
             home
         }
         Arrived::Third { owner, addresses, object, debt, interface, excess } => {
-            let addresses = link.named(addresses);
+            let source = link.third(owner, addresses);
             let import = match excess {
-                true => core.unregistered(owner, object, addresses, debt),
-                false => core.import_from_third(owner, object, addresses, debt),
+                true => core.unregistered(source, object, debt),
+                false => core.import_from_third(source, object, debt),
             };
-            AnyProxy::new(Target::Remote(import), InterfaceName::Shared(interface))
+            AnyProxy::new(Target::Remote(import), interface)
         }
     }
 }

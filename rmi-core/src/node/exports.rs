@@ -1,12 +1,12 @@
 //! The object table: which local objects this node has given away.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 
 use crate::id::{NodeId, ObjectId};
 use crate::invoke::{ExportTable, Object};
+use crate::map::Map;
 
 const SHARDS: usize = 16;
 
@@ -15,7 +15,7 @@ const SHARDS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Exports {
     node: NodeId,
-    shards: [RwLock<HashMap<ObjectId, Weak<Object>>>; SHARDS],
+    shards: [RwLock<Map<ObjectId, Weak<Object>>>; SHARDS],
 }
 
 impl Exports {
@@ -23,18 +23,16 @@ impl Exports {
         Self { node, shards: Default::default() }
     }
 
-    fn shard(&self, id: ObjectId) -> &RwLock<HashMap<ObjectId, Weak<Object>>> {
+    fn shard(&self, id: ObjectId) -> &RwLock<Map<ObjectId, Weak<Object>>> {
         &self.shards[usize::from(id.to_bytes()[0]) % SHARDS]
     }
 
     /// Makes the object callable from elsewhere, under the same id each time.
     pub(crate) fn export(self: &Arc<Self>, object: &Arc<Object>) -> ObjectId {
-        let id = object.id();
         let table: Arc<dyn ExportTable> = self.clone();
-        object.export_at(&table, || {
+        object.export_at(&table, |id| {
             self.shard(id).write().insert(id, Arc::downgrade(object));
-        });
-        id
+        })
     }
 
     /// The object, if it is alive.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,16 +24,29 @@ use crate::session::{Message, Outward};
 const MAX_TRIES: usize = 4;
 
 /// The handle of an import entry. All proxies that arrive in one session share it; dropping the last one and the last
-/// pin lets the entry be cleaned.
+/// pin lets the entry be cleaned. There may be a million: what they have in common is in their source.
 pub(crate) struct Import {
-    core: Arc<Core>,
-    pub(crate) owner: NodeId,
+    pub(crate) source: Arc<Source>,
     pub(crate) object: ObjectId,
+    pub(crate) state: Mutex<State>,
+}
+
+/// The owner of objects, as one peer names it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// The node that holds them.
+    pub(crate) core: Arc<Core>,
+    pub(crate) owner: NodeId,
     /// Where the owner can be dialed, and who says so.
     pub(crate) addresses: Named,
-    pub(crate) way: Mutex<Way>,
+}
+
+/// What becomes of an import.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) way: Way,
     /// Wakes those who wait for its end. Made by the first of them: most objects have none.
-    watched: OnceLock<Box<Notify>>,
+    watched: Option<Arc<Notify>>,
 }
 
 /// How the object is reached.
@@ -49,35 +62,22 @@ pub(crate) enum Way {
 }
 
 impl Import {
-    pub(crate) fn new(
-        core: &Arc<Core>,
-        owner: NodeId,
-        object: ObjectId,
-        addresses: Named,
-        way: Way,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            core: core.clone(),
-            owner,
-            object,
-            addresses,
-            way: Mutex::new(way),
-            watched: OnceLock::new(),
-        })
+    pub(crate) fn new(source: Arc<Source>, object: ObjectId, way: Way) -> Arc<Self> {
+        Arc::new(Self { source, object, state: Mutex::new(State { way, watched: None }) })
     }
 
     /// The session that leads to the object, as far as is known without looking into it. If there is none, or it is the one that took no
     /// call, asks again in another (PROTOCOL 7.7).
     fn link(self: &Arc<Self>, failed: Option<&Arc<Link>>) -> Result<Arc<Link>, RemoteError> {
-        let mut way = self.way.lock();
-        match &*way {
+        let mut state = self.state.lock();
+        match &state.way {
             Way::Gone => return Err(self.no_such_object()),
             Way::Link(link) if !failed.is_some_and(|failed| Arc::ptr_eq(failed, link)) => {
                 return Ok(link.clone());
             }
             Way::Link(_) | Way::Lost(_) => {}
         }
-        self.ask_again(&mut way, Vec::new(), Cause::Used).map_err(|(error, _)| error)
+        self.ask_again(&mut state.way, Vec::new(), Cause::Used).map_err(|(error, _)| error)
     }
 
     /// Moves the handle, with what it owes, to an entry in a session with the owner, dialing if there is none. Called with its
@@ -88,15 +88,16 @@ impl Import {
         mut debts: Vec<Debt>,
         cause: Cause,
     ) -> Result<Arc<Link>, (RemoteError, Vec<Debt>)> {
+        let Source { core, owner, addresses } = &*self.source;
         loop {
-            let link = match self.core.link_to(self.owner, Some(self.object), &self.addresses, cause) {
+            let link = match core.link_to(*owner, Some(self.object), addresses, cause) {
                 Ok(link) => link,
                 Err(error) => return Err((error, debts)),
             };
             match link.amend(|session| session.ask_again(self.object, Arc::downgrade(self), debts)) {
                 Ok(pay) => {
                     *way = Way::Link(link.clone());
-                    self.core.pay(pay);
+                    core.pay(pay);
                     return Ok(link);
                 }
                 // It ended this moment: there will be another, or an error.
@@ -107,14 +108,15 @@ impl Import {
 
     /// The way has ended, and this was noted in it.
     pub(crate) fn ended(&self) {
-        if let Some(watched) = self.watched.get() {
+        let watched = self.state.lock().watched.clone();
+        if let Some(watched) = watched {
             watched.notify_waiters();
         }
     }
 
     /// What calls would say for want of a way.
     fn no_way(&self) -> Option<RemoteError> {
-        match &*self.way.lock() {
+        match &self.state.lock().way {
             Way::Link(_) => None,
             Way::Lost(Some(error)) => Some((**error).clone()),
             Way::Lost(None) | Way::Gone => Some(self.no_such_object()),
@@ -122,16 +124,17 @@ impl Import {
     }
 
     fn no_such_object(&self) -> RemoteError {
-        RemoteError::NoSuchObject { node: self.owner, object: self.object.to_string() }
+        RemoteError::NoSuchObject { node: self.source.owner, object: self.object.to_string() }
     }
 
     /// Returns where the call was sent, and its number there, unless it has failed already.
     fn send(self: &Arc<Self>, request: Request, caller: Caller) -> Option<(Arc<Link>, u64)> {
-        if self.core.is_stopped() {
-            caller.fail(RemoteError::ShuttingDown { node: self.core.id });
+        let core = &self.source.core;
+        if core.is_stopped() {
+            caller.fail(RemoteError::ShuttingDown { node: core.id });
             return None;
         }
-        let references = match self.core.outward(request.references) {
+        let references = match core.outward(request.references) {
             Ok(references) => references,
             Err(reason) => {
                 let (call, argument) = (request.path.to_owned(), "a reference".into());
@@ -160,7 +163,8 @@ impl Import {
             }
             failed = Some(link);
         }
-        let (target, reason) = (format!("node {}", self.owner), "its sessions end as they are made".into());
+        let (target, reason) =
+            (format!("node {}", self.source.owner), "its sessions end as they are made".into());
         unsent.0.fail(RemoteError::Unreachable { target, reason });
         None
     }
@@ -168,7 +172,7 @@ impl Import {
 
 impl RemoteObject for Import {
     fn owner(&self) -> NodeId {
-        self.owner
+        self.source.owner
     }
 
     fn object(&self) -> ObjectId {
@@ -176,25 +180,25 @@ impl RemoteObject for Import {
     }
 
     fn addresses(&self) -> Vec<String> {
-        self.addresses.list.to_vec()
+        self.source.addresses.list.to_vec()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        self.core.sleep_until(deadline)
+        self.source.core.sleep_until(deadline)
     }
 
     fn call_timeout(&self) -> Option<Duration> {
-        self.core.settings.call_timeout
+        self.source.core.settings.call_timeout
     }
 
     fn reconnect_window(&self) -> Duration {
-        self.core.settings.reconnect_window
+        self.source.core.settings.reconnect_window
     }
 
     fn closed(&self) -> Closed<'_> {
         Box::pin(async move {
+            let watched = self.state.lock().watched.get_or_insert_default().clone();
             loop {
-                let watched = self.watched.get_or_init(Box::default);
                 let mut ended = pin!(watched.notified());
                 // Before the look: what ends after it is heard of.
                 ended.as_mut().enable();
@@ -208,7 +212,7 @@ impl RemoteObject for Import {
 
     fn start(self: Arc<Self>, request: Request) -> Pending {
         let (answer, pending) = oneshot::channel();
-        let object = Some((self.owner, self.object));
+        let object = Some((self.source.owner, self.object));
         let caller = Caller { answer, path: Path::Method(request.path), object };
         let sent = self.send(request, caller);
         Pending::new(pending, sent.map(|(link, call)| (link as Arc<dyn GiveUp>, call)))
@@ -217,7 +221,7 @@ impl RemoteObject for Import {
 
 impl Drop for Import {
     fn drop(&mut self) {
-        if let Way::Link(link) = self.way.get_mut() {
+        if let Way::Link(link) = &self.state.get_mut().way {
             link.import_dropped(self.object);
         }
     }
@@ -225,6 +229,6 @@ impl Drop for Import {
 
 impl fmt::Debug for Import {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Import(#{} at node {})", self.object, self.owner)
+        write!(f, "Import(#{} at node {})", self.object, self.source.owner)
     }
 }

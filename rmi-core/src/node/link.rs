@@ -15,7 +15,7 @@ use crate::node::connection::introducer::Named;
 use crate::node::connection::resume::Handover;
 use crate::node::core::Core;
 use crate::node::discard::discard;
-use crate::node::import::{Import, Way};
+use crate::node::import::{Import, Source, Way};
 use crate::node::live::{Caller, Live};
 use crate::node::running::Running;
 use crate::node::sending::Shared;
@@ -40,7 +40,9 @@ pub(crate) struct Link {
     /// There may be one.
     handed: Notify,
     /// The node at the other end, and where it can be dialed.
-    peer: OnceLock<(NodeId, Named)>,
+    peer: OnceLock<Arc<Source>>,
+    /// The third node that the peer named last: it is often named again.
+    third: Mutex<Option<Arc<Source>>>,
     /// How far it is.
     pub(crate) stage: watch::Sender<Stage>,
     /// Calls of this peer that have a task.
@@ -141,6 +143,7 @@ impl Link {
             handover: Mutex::default(),
             handed: Notify::new(),
             peer: OnceLock::new(),
+            third: Mutex::default(),
             stage: watch::Sender::new(Stage::Opening),
             running: Running::default(),
             tunnels: Tunnels::default(),
@@ -222,28 +225,41 @@ impl Link {
 
     /// The node at the other end, once it is known.
     pub(crate) fn peer(&self) -> Option<NodeId> {
-        self.peer.get().map(|(node, _)| *node)
+        self.peer.get().map(|peer| peer.owner)
     }
 
     pub(crate) fn set_peer(&self, node: NodeId, addresses: Named) {
-        let _ = self.peer.set((node, addresses));
+        let _ = self.peer.set(self.source(node, addresses));
     }
 
     /// Whether the peer says of itself that it accepts connections from here.
     pub(crate) fn peer_can_be_dialed(&self) -> bool {
-        self.peer.get().is_some_and(|(_, named)| !named.list.is_empty())
+        self.peer.get().is_some_and(|peer| !peer.addresses.list.is_empty())
     }
 
-    /// Named that the peer named.
-    pub(crate) fn named(&self, list: Vec<String>) -> Named {
-        // Before it is known who it is, it names nothing.
-        self.peer.get().map_or_else(Named::none, |(_, own)| Named { list: list.into(), by: own.by.clone() })
+    fn source(&self, owner: NodeId, addresses: Named) -> Arc<Source> {
+        Arc::new(Source { core: self.core.clone(), owner, addresses })
+    }
+
+    /// A third node, and where the peer says that it can be dialed.
+    pub(crate) fn third(&self, owner: NodeId, list: Vec<String>) -> Arc<Source> {
+        let known = self.third.lock().clone();
+        let same = |known: &Arc<Source>| known.owner == owner && *known.addresses.list == *list;
+        known.filter(same).unwrap_or_else(|| {
+            // Before it is known who the peer is, it names nothing.
+            let by = self.peer.get().map(|peer| peer.addresses.by.clone());
+            let addresses = by.map_or_else(Named::none, |by| Named { list: list.into(), by });
+            let source = self.source(owner, addresses);
+            let before = self.third.lock().replace(source.clone());
+            drop(before);
+            source
+        })
     }
 
     /// The handle of a new entry for an object of the peer.
     pub(crate) fn new_import(self: &Arc<Self>, object: ObjectId) -> (Arc<Import>, Weak<Import>) {
-        let (owner, addresses) = self.peer.get().cloned().unwrap_or_else(|| (self.core.id, Named::none()));
-        let import = Import::new(&self.core, owner, object, addresses, Way::Link(self.clone()));
+        let peer = self.peer.get().cloned().unwrap_or_else(|| self.source(self.core.id, Named::none()));
+        let import = Import::new(peer, object, Way::Link(self.clone()));
         let weak = Arc::downgrade(&import);
         (import, weak)
     }

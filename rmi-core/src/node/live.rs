@@ -25,6 +25,10 @@ impl Handles for Live {
         weak.upgrade()
     }
 
+    fn is_alive(weak: &Weak<Import>) -> bool {
+        weak.strong_count() > 0
+    }
+
     fn is_waiting(caller: &Caller) -> bool {
         !caller.answer.is_closed()
     }

@@ -6,9 +6,8 @@ use crate::error::RemoteError;
 use crate::gc::{Debt, LostImport};
 use crate::id::ObjectId;
 use crate::node::clock;
-use crate::node::connection::introducer::Named;
 use crate::node::core::{Cause, Core};
-use crate::node::import::{Import, Way};
+use crate::node::import::{Import, Source, Way};
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::live::Live;
 use crate::session::{Lost, Phase};
@@ -153,15 +152,15 @@ impl Core {
     ) {
         let LostImport { object, handles, mut owed } = lost;
         for import in handles.iter().filter_map(Weak::upgrade) {
-            let mut way = import.way.lock();
-            match &*way {
+            let mut state = import.state.lock();
+            match &state.way {
                 Way::Link(current) if Arc::ptr_eq(current, link) => {}
                 Way::Link(current) => {
                     // A call was faster and asked in another session.
                     let debts = std::mem::take(&mut owed);
                     match current.amend(|session| session.owe(object, debts)) {
                         Ok(pay) => {
-                            drop(way);
+                            drop(state);
                             self.pay(pay);
                             continue;
                         }
@@ -171,25 +170,26 @@ impl Core {
                 }
                 Way::Lost(_) | Way::Gone => continue,
             }
-            *way = Way::Lost(ended.error.clone());
+            state.way = Way::Lost(ended.error.clone());
             // Another introducer may have named better addresses than those that were tried for all.
-            let tried = !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.addresses);
+            let tried =
+                !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.source.addresses);
             let definite = match ended.certainty {
                 Certainty::Certain => true,
                 Certainty::There => tried,
                 Certainty::None => false,
             };
             if definite || !*may_ask.get_or_insert_with(|| self.may_ask_again(&import)) {
-                drop(way);
+                drop(state);
                 import.ended();
                 continue;
             }
             // What never answered counts among the dials of whoever named it.
             let cause = if link.peer().is_some() { Cause::Lost } else { Cause::Introduced };
-            if let Err((error, back)) = import.ask_again(&mut way, std::mem::take(&mut owed), cause) {
+            if let Err((error, back)) = import.ask_again(&mut state.way, std::mem::take(&mut owed), cause) {
                 owed = back;
-                *way = Way::Lost(Some(Arc::new(error)));
-                drop(way);
+                state.way = Way::Lost(Some(Arc::new(error)));
+                drop(state);
                 import.ended();
             }
         }
@@ -202,7 +202,7 @@ impl Core {
         if links.asked_again.len() > MAX_OWNERS {
             links.asked_again.clear();
         }
-        let times = links.asked_again.entry(import.owner).or_insert(0);
+        let times = links.asked_again.entry(import.source.owner).or_insert(0);
         *times = times.saturating_add(1);
         *times <= MAX_ASKED_AGAIN
     }
@@ -213,7 +213,7 @@ impl Core {
             self.links.lock().asked_again.remove(&owner);
         }
         for import in gone.iter().filter_map(Weak::upgrade) {
-            *import.way.lock() = Way::Gone;
+            import.state.lock().way = Way::Gone;
             import.ended();
         }
         self.pay(pay);
@@ -222,22 +222,22 @@ impl Core {
     /// The object that a third node's reference leads to, in the session with its owner (PROTOCOL 7.4).
     pub(crate) fn import_from_third(
         self: &Arc<Self>,
-        owner: crate::id::NodeId,
+        source: Arc<Source>,
         object: ObjectId,
-        addresses: Named,
         debt: Debt,
     ) -> Arc<Import> {
+        let owner = source.owner;
         let mut holding = self.link_holding(owner, object);
         let error = loop {
             let found = holding
                 .take()
-                .map_or_else(|| self.link_to(owner, Some(object), &addresses, Cause::Introduced), Ok);
+                .map_or_else(|| self.link_to(owner, Some(object), &source.addresses, Cause::Introduced), Ok);
             let link = match found {
                 Ok(link) => link,
                 Err(error) => break error,
             };
             let make = || {
-                let import = Import::new(self, owner, object, addresses.clone(), Way::Link(link.clone()));
+                let import = Import::new(source.clone(), object, Way::Link(link.clone()));
                 let weak = Arc::downgrade(&import);
                 (import, weak)
             };
@@ -249,20 +249,14 @@ impl Core {
         };
         // The owner is definitely unreachable, which calls say, or enough are being dialed.
         self.pay(vec![debt]);
-        Import::new(self, owner, object, addresses, Way::Lost(Some(Arc::new(error))))
+        Import::new(source, object, Way::Lost(Some(Arc::new(error))))
     }
 
     /// The same where the introducer has named more than this node keeps account of: the first use asks.
-    pub(crate) fn unregistered(
-        self: &Arc<Self>,
-        owner: crate::id::NodeId,
-        object: ObjectId,
-        addresses: Named,
-        debt: Debt,
-    ) -> Arc<Import> {
+    pub(crate) fn unregistered(&self, source: Arc<Source>, object: ObjectId, debt: Debt) -> Arc<Import> {
         let what = "as many references of one peer wait for their owners as may".into();
         let error = RemoteError::Overloaded { node: self.id, what };
         self.pay(vec![debt]);
-        Import::new(self, owner, object, addresses, Way::Lost(Some(Arc::new(error))))
+        Import::new(source, object, Way::Lost(Some(Arc::new(error))))
     }
 }

@@ -6,7 +6,7 @@ use crate::id::{InterfaceName, ObjectId};
 use crate::invoke::{AnyProxy, Object, Target};
 use crate::node::connection::introducer::Named;
 use crate::node::core::Core;
-use crate::node::import::{Import, Way};
+use crate::node::import::{Import, Source, Way};
 use crate::node::live::Live;
 use crate::node::relay::passed_on;
 use crate::session::OutReference;
@@ -33,7 +33,7 @@ impl Core {
                 }
                 let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
                 let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
-                let addresses = passed_on(&import.addresses.list);
+                let addresses = passed_on(&import.source.addresses.list);
                 let relays = self.relays_to(owner, id);
                 Ok(OutReference::Held { owner, id, interface, addresses, relays, pin: import })
             }
@@ -50,7 +50,10 @@ impl Core {
         let target = match self.exports.find(id) {
             Some(object) => Target::Own(object),
             // Its holder's session ended, and it did not know yet. Calls on it fail as those on any dead reference.
-            None => Target::Remote(Import::new(self, self.id, id, Named::none(), Way::Gone)),
+            None => {
+                let source = Source { core: self.clone(), owner: self.id, addresses: Named::none() };
+                Target::Remote(Import::new(Arc::new(source), id, Way::Gone))
+            }
         };
         AnyProxy::new(target, interface)
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::id::InterfaceName;
 use crate::session::message::{Failure, Message, OutReference};
 use crate::session::outgoing::BATCH;
 use crate::session::state::{Handles, Session};
@@ -80,13 +81,23 @@ impl<H: Handles> Session<H> {
         if references.is_empty() {
             return Ok(());
         }
+        let objects = self.limits.objects as usize;
         let is_new = |r: &&OutReference<H>| matches!(r, OutReference::Own { id, .. } if self.listing.frame(*id).is_none());
-        let own = references.iter().filter(is_new).count();
-        if self.listing.len() + own > self.limits.objects as usize {
+        let new = || references.iter().filter(is_new).count();
+        if self.listing.len() + references.len() > objects && self.listing.len() + new() > objects {
             return Err(Failure::Overloaded("this peer holds too many objects of this node"));
         }
+        // Nearly always.
+        let names = references.iter().map(|reference| reference.interface().as_str().len());
+        if names.clone().all(|len| len <= INTERFACE_MAX)
+            && references.iter().map(OutReference::longest).sum::<usize>() <= limits.table as usize
+        {
+            return Ok(());
+        }
         let table = self.table(references);
-        if let Some(name) = table.interfaces.iter().find(|name| name.len() > INTERFACE_MAX) {
+        if let Some(name) =
+            table.interfaces.iter().map(InterfaceName::as_str).find(|name| name.len() > INTERFACE_MAX)
+        {
             return too_large("an interface's name", name.len() as u64, INTERFACE_MAX as u64);
         }
         let table = table.encoded_len() as u64;

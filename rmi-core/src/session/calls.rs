@@ -1,12 +1,12 @@
 //! The calls of a session: those this side made and awaits, and those of the peer that this side executes.
 
-use std::collections::HashMap;
+use crate::map::Map;
 
 /// Calls this side made, by number. `C` is whoever waits.
 #[derive(Debug)]
 pub(super) struct Calls<C> {
     next: u64,
-    waiting: HashMap<u64, Waiting<C>>,
+    waiting: Map<u64, Waiting<C>>,
     /// How many have left.
     begun: u32,
 }
@@ -33,7 +33,7 @@ pub struct LostCall<C> {
 
 impl<C> Default for Calls<C> {
     fn default() -> Self {
-        Self { next: 0, waiting: HashMap::new(), begun: 0 }
+        Self { next: 0, waiting: Map::default(), begun: 0 }
     }
 }
 
@@ -115,7 +115,7 @@ impl<C> Calls<C> {
 /// Calls of the peer whose answer has not left, with the size of their arguments.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
-    calls: HashMap<u64, Served>,
+    calls: Map<u64, Served>,
     bytes: u64,
 }
 

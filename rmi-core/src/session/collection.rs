@@ -32,7 +32,7 @@ impl<H: Handles> Session<H> {
         if self.is_over() || self.parting {
             return Err(debts);
         }
-        let arrival = self.imports.ask_again(object, handle, debts);
+        let arrival = self.imports.ask_again(object, handle, debts, H::is_alive);
         Ok(self.arrived(object, arrival))
     }
 

@@ -1,12 +1,11 @@
 //! What arrives: one frame in, one event out.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::gc::Debt;
-use crate::id::{MethodId, NodeId, ObjectId};
+use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
 use crate::session::calls::NotServed;
 use crate::session::state::{Handles, Phase, Session, SessionError, violation};
 use crate::session::time::Time;
@@ -23,7 +22,7 @@ pub enum Arrived<H: Handles> {
         /// The entry's handle.
         import: H::Import,
         /// The interface under which it was given.
-        interface: Arc<str>,
+        interface: InterfaceName,
     },
     /// To an own object: it came home. The Unpin is owed to the peer.
     Home {
@@ -32,7 +31,7 @@ pub enum Arrived<H: Handles> {
         /// What is owed.
         debt: Debt,
         /// The interface under which it was given.
-        interface: Arc<str>,
+        interface: InterfaceName,
     },
     /// To an object of a third node, to be imported in the session with that.
     Third {
@@ -45,7 +44,7 @@ pub enum Arrived<H: Handles> {
         /// What is owed to the peer.
         debt: Debt,
         /// The interface under which it was given.
-        interface: Arc<str>,
+        interface: InterfaceName,
         /// More Unpins are owed to the peer than this side accepts: this one is paid at once, and the reference not registered before
         /// it is used.
         excess: bool,

@@ -52,6 +52,32 @@ pub enum OutReference<H: Handles> {
     },
 }
 
+impl<H: Handles> OutReference<H> {
+    /// The interface under which it is given.
+    pub(super) fn interface(&self) -> &InterfaceName {
+        match self {
+            Self::Own { interface, .. } | Self::Dead { interface, .. } | Self::Held { interface, .. } => {
+                interface
+            }
+        }
+    }
+
+    /// At least as many bytes as it takes in a table, however that is encoded.
+    pub(super) fn longest(&self) -> usize {
+        /// Four numbers and an id; the length of each text.
+        const REFERENCE: usize = 56;
+        const NODE: usize = 26;
+        let addresses = match self {
+            Self::Held { addresses, relays, .. } => {
+                let all = addresses.iter().chain(&**relays);
+                NODE + all.map(|address| address.len() + 10).sum::<usize>()
+            }
+            Self::Own { .. } | Self::Dead { .. } => 0,
+        };
+        REFERENCE + 10 + self.interface().as_str().len() + addresses
+    }
+}
+
 /// What an application message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outward {

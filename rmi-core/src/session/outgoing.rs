@@ -1,9 +1,8 @@
 //! What leaves: application messages waiting for room, messages under way in fragments, and one step that numbers,
 //! lists and queues.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::id::{InterfaceName, NodeId};
 use crate::session::message::{Failure, Message, OutReference, Outward, Unsent};
@@ -315,13 +314,10 @@ impl<H: Handles> Session<H> {
     }
 }
 
-fn intern(interfaces: &mut Vec<Arc<str>>, name: &InterfaceName) -> u32 {
-    let known = interfaces.iter().position(|known| **known == *name.as_str());
+fn intern(interfaces: &mut SmallVec<[InterfaceName; 1]>, name: &InterfaceName) -> u32 {
+    let known = interfaces.iter().position(|known| known == name);
     let index = known.unwrap_or_else(|| {
-        interfaces.push(match name {
-            InterfaceName::Static(name) => Arc::from(*name),
-            InterfaceName::Shared(name) => name.clone(),
-        });
+        interfaces.push(name.clone());
         interfaces.len() - 1
     });
     index as u32

@@ -32,6 +32,8 @@ pub trait Handles: Sized + Debug {
     type Caller: Debug;
     /// The handle again, if it is still alive.
     fn share(weak: &Self::Weak) -> Option<Self::Import>;
+    /// Whether the handle is still alive.
+    fn is_alive(weak: &Self::Weak) -> bool;
     /// Whether anybody still waits. A call that nobody waits for is withdrawn if it has not left.
     fn is_waiting(caller: &Self::Caller) -> bool;
 }

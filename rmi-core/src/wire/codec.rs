@@ -125,8 +125,22 @@ impl Reader {
     where
         T: for<'a> From<&'a str>,
     {
-        let bytes = self.bytes(what, max)?;
-        std::str::from_utf8(&bytes).map(T::from).map_err(|_| WireError::BadUtf8)
+        self.borrow(what, max, |bytes| {
+            std::str::from_utf8(bytes).map(T::from).map_err(|_| WireError::BadUtf8)
+        })
+    }
+
+    /// At most `max` bytes, looked at where they are.
+    pub(super) fn borrow<T>(
+        &mut self,
+        what: &'static str,
+        max: usize,
+        look: impl FnOnce(&[u8]) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        let length = self.length(what, max)?;
+        let seen = look(self.0.get(..length).ok_or(WireError::Truncated)?);
+        self.0.advance(length);
+        seen
     }
 
     /// At most `max` addresses (PROTOCOL 1.7).
@@ -142,14 +156,17 @@ impl Reader {
         minimum: usize,
         element: impl Fn(&mut Self) -> Result<T, WireError>,
     ) -> Result<Vec<T>, WireError> {
-        if count > self.remaining() / minimum {
-            return Err(WireError::Truncated);
-        }
+        self.can_hold(count, minimum)?;
         let mut elements = Vec::with_capacity(count);
         for _ in 0..count {
             elements.push(element(self)?);
         }
         Ok(elements)
+    }
+
+    /// Whether `count` elements of at least `minimum` bytes each can be there: only then memory is taken for them.
+    pub(super) fn can_hold(&self, count: usize, minimum: usize) -> Result<(), WireError> {
+        if count > self.remaining() / minimum { Err(WireError::Truncated) } else { Ok(()) }
     }
 
     /// Skips the options of a message that has none in version 1. Returns the first that must be understood (PROTOCOL 1.5).

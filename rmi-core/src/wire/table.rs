@@ -1,14 +1,16 @@
 //! Reference tables: which references a message carries (PROTOCOL 5).
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
+use smallvec::SmallVec;
 
 use super::codec::{
     Reader, WireError, bytes_len, put_addresses, put_bytes, put_varint, sendable, varint_len,
 };
 use super::limits::Limits;
-use crate::id::{NodeId, ObjectId};
+use crate::id::{InterfaceName, NodeId, ObjectId};
 
 /// The most addresses of one node in a table.
 pub const NODE_ADDRESSES_MAX: usize = 8;
@@ -23,15 +25,17 @@ const REFERENCE_MIN: usize = 19;
 
 /// The references of a message, with the nodes and interfaces that they name by index.
 ///
+/// Most tables have one reference: it is kept in place.
+///
 /// What decoding does not know and the session checks: no node is the sender or the receiver, no transfer number comes twice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
     /// Owners that are neither the sender nor the receiver. At most as many as references.
     pub nodes: Vec<TableNode>,
     /// Names of interfaces, each at most 256 bytes. At most as many as references.
-    pub interfaces: Vec<Arc<str>>,
+    pub interfaces: SmallVec<[InterfaceName; 1]>,
     /// What the payload names by index.
-    pub references: Vec<TableReference>,
+    pub references: SmallVec<[TableReference; 1]>,
 }
 
 /// An owner that is neither the sender nor the receiver.
@@ -69,7 +73,8 @@ pub enum Owner {
 
 impl Table {
     /// No references.
-    pub const EMPTY: Self = Self { nodes: Vec::new(), interfaces: Vec::new(), references: Vec::new() };
+    pub const EMPTY: Self =
+        Self { nodes: Vec::new(), interfaces: SmallVec::new_const(), references: SmallVec::new_const() };
 
     /// Whether there are no references.
     pub fn is_empty(&self) -> bool {
@@ -93,7 +98,7 @@ impl Table {
             + count(self.nodes.len())
             + self.nodes.iter().map(node).sum::<usize>()
             + count(self.interfaces.len())
-            + self.interfaces.iter().map(|name| bytes_len(name.len())).sum::<usize>()
+            + self.interfaces.iter().map(|name| bytes_len(name.as_str().len())).sum::<usize>()
             + self.references.iter().map(reference).sum::<usize>()
     }
 
@@ -109,7 +114,7 @@ impl Table {
         }
         put_varint(out, self.interfaces.len() as u64);
         for name in &self.interfaces {
-            put_bytes(out, name.as_bytes());
+            put_bytes(out, name.as_str().as_bytes());
         }
         for reference in &self.references {
             put_varint(out, reference.owner.code());
@@ -128,10 +133,16 @@ impl Table {
         let count = reader.length("a table, in nodes,", k)?;
         let nodes = reader.repeat(count, NODE_MIN, TableNode::decode)?;
         let count = reader.length("a table, in interfaces,", k)?;
-        let name = |reader: &mut Reader| reader.string("the name of an interface", INTERFACE_MAX);
-        let interfaces: Vec<Arc<str>> = reader.repeat(count, INTERFACE_MIN, name)?;
-        let reference = |reader: &mut Reader| TableReference::decode(reader, nodes.len(), interfaces.len());
-        let references = reader.repeat(k, REFERENCE_MIN, reference)?;
+        reader.can_hold(count, INTERFACE_MIN)?;
+        let mut interfaces = SmallVec::with_capacity(count);
+        for _ in 0..count {
+            interfaces.push(reader.borrow("the name of an interface", INTERFACE_MAX, interface)?);
+        }
+        reader.can_hold(k, REFERENCE_MIN)?;
+        let mut references = SmallVec::with_capacity(k);
+        for _ in 0..k {
+            references.push(TableReference::decode(reader, nodes.len(), interfaces.len())?);
+        }
         let size = (start - reader.remaining()) as u64;
         if size > limits.table.into() {
             return Err(WireError::TooLong { what: "a table", size, limit: limits.table.into() });
@@ -162,6 +173,28 @@ impl TableReference {
         }
         Ok(Self { owner, object, interface, transfer })
     }
+}
+
+/// How many names of interfaces a thread remembers.
+const NAMES: usize = 16;
+
+thread_local! {
+    /// The names that came last: the same ones come again and again, and need not be made again.
+    static LAST: RefCell<Vec<Arc<str>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn interface(bytes: &[u8]) -> Result<InterfaceName, WireError> {
+    LAST.with_borrow_mut(|names| {
+        if let Some(known) = names.iter().find(|name| name.as_bytes() == bytes) {
+            return Ok(InterfaceName::Shared(known.clone()));
+        }
+        let name: Arc<str> = std::str::from_utf8(bytes).map_err(|_| WireError::BadUtf8)?.into();
+        if names.len() == NAMES {
+            names.remove(0);
+        }
+        names.push(name.clone());
+        Ok(InterfaceName::Shared(name))
+    })
 }
 
 fn index(what: &'static str, value: u64, length: usize) -> Result<u32, WireError> {

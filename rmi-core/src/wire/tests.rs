@@ -211,7 +211,7 @@ fn a_table_of_many_interfaces_knows_its_length() {
         nodes: (0..200)
             .map(|i| TableNode { node: NodeId::from_bytes([i; 16]), addresses: Vec::new() })
             .collect(),
-        interfaces: (0..200).map(|i| i.to_string().into()).collect(),
+        interfaces: (0..200).map(|i| i.to_string().as_str().into()).collect(),
         references: (0..200).map(reference).collect(),
     };
     let mut out = BytesMut::new();
@@ -280,7 +280,7 @@ fn the_largest_call_is_within_the_largest_frame() {
     };
     let mut table = Table {
         nodes: Vec::new(),
-        interfaces: vec!["x".into()],
+        interfaces: ["x".into()].into(),
         references: (0..60).map(reference).collect(),
     };
     let limits = Limits { message: u64::MAX, table: table.encoded_len() as u32, ..LIMITS };
@@ -298,7 +298,7 @@ fn the_largest_call_is_within_the_largest_frame() {
     assert!(largest.len() <= limits.max_frame_len());
     assert!(Frame::decode(largest.into(), &limits).is_ok());
 
-    table.interfaces = vec!["xy".into()];
+    table.interfaces = ["xy".into()].into();
     call.table = table;
     let error = Frame::decode(body(&Frame::Call(call)).into(), &limits).unwrap_err();
     assert!(matches!(error, WireError::TooLong { what: "a table", .. }), "{error:?}");
@@ -345,7 +345,7 @@ fn addresses_over_the_bounds_are_left_out() {
         interface: 0,
         transfer: 1,
     };
-    let table = Table { nodes: vec![node], interfaces: vec!["I".into()], references: vec![reference] };
+    let table = Table { nodes: vec![node], interfaces: ["I".into()].into(), references: [reference].into() };
     let length = table.encoded_len();
     let frame = Frame::Reply(Reply { call: 1, status: ReplyKind::Ok, table, size: 0, chunk: Bytes::new() });
     let Ok(Frame::Reply(reply)) = decode(&body(&frame)) else { panic!("not a Reply") };

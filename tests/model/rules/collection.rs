@@ -232,7 +232,9 @@ impl Turn<'_> {
         let Some(it) = self.handle(node, handle) else { return Err(debts) };
         let Some(way) = self.session_to(node, self.config.owner(it.object)) else { return Err(debts) };
         self.marks.set(Mark::AskedAgain);
-        let arrival = self.end(way).imports.ask_again(id(it.object), handle, debts);
+        let known = self.node(node).handles.clone();
+        let is_alive = |handle: &u8| known.contains_key(handle);
+        let arrival = self.end(way).imports.ask_again(id(it.object), handle, debts, is_alive);
         self.change(node, handle, |handle| handle.way = Way::Session(way.0));
         self.arrived(node, way, it.object, arrival);
         Ok(way.0)

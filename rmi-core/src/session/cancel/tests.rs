@@ -25,6 +25,10 @@ impl Handles for Numbers {
         Some(())
     }
 
+    fn is_alive((): &()) -> bool {
+        true
+    }
+
     fn is_waiting(caller: &u32) -> bool {
         !GONE.get().is_some_and(|gone| gone(*caller))
     }

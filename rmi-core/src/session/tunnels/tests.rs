@@ -21,6 +21,10 @@ impl Handles for Nothing {
         Some(())
     }
 
+    fn is_alive((): &()) -> bool {
+        true
+    }
+
     fn is_waiting((): &()) -> bool {
         true
     }

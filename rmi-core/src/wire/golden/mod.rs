@@ -139,18 +139,19 @@ fn every_owner() -> Table {
     };
     Table {
         nodes: vec![TableNode { node: node(0x20), addresses: vec!["tcp://c:2".into(), String::new()] }],
-        interfaces: vec!["Printer".into(), "Job".into()],
+        interfaces: vec!["Printer".into(), "Job".into()].into(),
         references: vec![
             reference(Owner::Sender, 0xB0, 1, 0),
             reference(Owner::Receiver, 0xA0, 0, 1),
             reference(Owner::Node(0), 0xC0, 1, 300),
-        ],
+        ]
+        .into(),
     }
 }
 
 fn one_reference(owner: Owner, interface: &str, transfer: u64) -> Table {
     let reference = TableReference { owner, object: object(0xA0), interface: 0, transfer };
-    Table { nodes: Vec::new(), interfaces: vec![interface.into()], references: vec![reference] }
+    Table { nodes: Vec::new(), interfaces: [interface.into()].into(), references: [reference].into() }
 }
 
 fn call(call: u64, method: MethodId, table: Table, size: u64, chunk: &'static [u8]) -> Call {

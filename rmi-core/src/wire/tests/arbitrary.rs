@@ -99,7 +99,7 @@ pub(super) fn table() -> impl Strategy<Value = Table> {
         Table {
             references: references.into_iter().map(reference).collect(),
             nodes: nodes.into_iter().map(|(node, addresses)| TableNode { node, addresses }).collect(),
-            interfaces: interfaces.into_iter().map(Into::into).collect(),
+            interfaces: interfaces.iter().map(|name| name.as_str().into()).collect(),
         }
     });
     prop_oneof![Just(Table::EMPTY), some.prop_filter("too long", |table| table.encoded_len() <= 8_192)]
