@@ -1,8 +1,9 @@
 //! The attempts of one call: usually one. It is made again only where that cannot execute it twice, or may.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,27 +27,29 @@ pub(super) fn send(
     own: Option<Duration>,
     idempotent: bool,
     path: &'static str,
-) -> impl Future<Output = Result<Reply, RemoteError>> + Send + use<> {
+) -> Sent {
+    let mut request = match request {
+        Ok(request) => request,
+        Err(error) => return Sent::Failed(Some(error)),
+    };
     let limit = Limit::of_call(own, remote.call_timeout());
-    let timer = limit.map(|limit| (limit, remote.sleep_until(limit.deadline)));
-    let started = request.and_then(|mut request| {
-        if let Some(limit) = limit.filter(Limit::is_over) {
-            return Err(limit.timed_out(path));
-        }
-        request.deadline = limit.map(|limit| limit.deadline);
-        let (called, follows) = match remote.present() {
-            None => (remote, None),
-            Some(present) => (present, Some(remote)),
-        };
-        let again = (idempotent || follows.is_some()).then(|| {
-            Box::new(Again { called: called.clone(), follows, request: request.clone(), idempotent })
-        });
-        let node = called.owner();
-        let pending = called.start(request);
-        Ok((answer(pending, node, path), again))
-    });
-    async move {
-        let (first, again) = started?;
+    if let Some(limit) = limit.filter(Limit::is_over) {
+        return Sent::Failed(Some(limit.timed_out(path)));
+    }
+    request.deadline = limit.map(|limit| limit.deadline);
+    let (called, follows) = match remote.present() {
+        None => (remote, None),
+        Some(present) => (present, Some(remote)),
+    };
+    let again = (idempotent || follows.is_some())
+        .then(|| Again { called: called.clone(), follows, request: request.clone(), idempotent });
+    let node = called.owner();
+    let timer = limit.map(|limit| (limit, called.sleep_until(limit.deadline)));
+    let first = Sent::Once { pending: called.start(request), node, path };
+    if timer.is_none() && again.is_none() {
+        return first;
+    }
+    Sent::WithCare(Box::pin(async move {
         let outcome = pin!(async move {
             match (first.await, again) {
                 (Err(failure), Some(again)) => Box::pin(again.after(failure)).await,
@@ -57,17 +60,48 @@ pub(super) fn send(
             None => outcome.await,
             Some((limit, timer)) => limit.bound(timer, path, outcome).await,
         }
+    }))
+}
+
+/// A call that was sent. Small, as it is moved into the future of whoever awaits it: what most calls do not need is elsewhere.
+pub enum Sent {
+    /// It was not sent at all.
+    Failed(Option<RemoteError>),
+    /// It has no limit, and is not made again.
+    Once {
+        /// Its answer.
+        pending: Pending,
+        /// The node that was called.
+        node: NodeId,
+        /// The method.
+        path: &'static str,
+    },
+    /// It has a limit, or may be made again.
+    WithCare(Pin<Box<dyn Future<Output = Result<Reply, RemoteError>> + Send>>),
+}
+
+impl Future for Sent {
+    type Output = Result<Reply, RemoteError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Once { pending, node, path } => {
+                Pin::new(pending).poll(cx).map(|answer| answer.unwrap_or_else(|| Err(gone(*node, path))))
+            }
+            Self::WithCare(call) => call.as_mut().poll(cx),
+            // As any future that is done, it is not polled again.
+            Self::Failed(error) => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+        }
     }
 }
 
+/// The node that made the call is gone.
+fn gone(node: NodeId, path: &str) -> RemoteError {
+    RemoteError::OutcomeUnknown { node, call: path.to_owned(), reason: "this node was shut down".into() }
+}
+
 async fn answer(pending: Pending, node: NodeId, path: &'static str) -> Result<Reply, RemoteError> {
-    pending.await.unwrap_or_else(|| {
-        Err(RemoteError::OutcomeUnknown {
-            node,
-            call: path.to_owned(),
-            reason: "this node was shut down".into(),
-        })
-    })
+    Sent::Once { pending, node, path }.await
 }
 
 /// A call that may be made again. The references among its arguments are kept, and encoded anew each time (PROTOCOL 4.14).

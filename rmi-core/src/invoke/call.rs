@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::RemoteError;
 use crate::id::MethodId;
-use crate::invoke::attempt::send;
+use crate::invoke::attempt::{Sent, send};
 use crate::invoke::context::Limit;
 use crate::invoke::interface::{Extends, Interface, InterfaceDescription, Method};
 use crate::invoke::marshal::Arguments;
@@ -66,7 +66,7 @@ impl Outgoing<'_> {
         &self,
         method: &'static Method,
         arguments: Arguments,
-    ) -> impl Future<Output = Result<Reply, RemoteError>> + Send + use<> {
+    ) -> Sent {
         let request = arguments.finish(method.path).map(|(payload, references)| Request {
             method: method.id,
             path: method.path,

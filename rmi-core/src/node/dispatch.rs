@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::error::RemoteError;
 use crate::id::{MethodId, ObjectId};
@@ -13,12 +13,12 @@ use crate::invoke::{
 };
 use crate::node::clock;
 use crate::node::discard::discard;
-use crate::node::execution::{Execution, Fate};
+use crate::node::execution::{Fate, start};
 use crate::node::link::{Link, Reason};
 use crate::node::live::{Caller, Live};
 use crate::node::relay;
 use crate::session::{Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, Time, Verdict};
-use crate::wire::{Frame, ReplyKind};
+use crate::wire::{Frame, Plain, ReplyKind};
 
 /// How much of a panic's message travels, in bytes.
 const MAX_PANIC_MESSAGE: usize = 1024;
@@ -94,6 +94,37 @@ impl Inbox {
     }
 }
 
+/// Handles a frame that is a whole message without references, whose payload is at `at`.
+pub(crate) fn handle_plain(
+    link: &Arc<Link>,
+    now: Time,
+    plain: Plain,
+    mut bytes: Bytes,
+    at: usize,
+) -> Result<Work, Close> {
+    let len = bytes.len() + 4;
+    bytes.advance(at);
+    match plain {
+        Plain::Call { call, object, method } => {
+            let size = bytes.len() as u64;
+            let verdict = link.with_quietly(|session| session.handle_call(now, len, call, size));
+            match verdict.map_err(|error| Close(error.into()))? {
+                Verdict::Serve => Ok(execute(link, call, (object, method), None, bytes, Vec::new())),
+                verdict => {
+                    refuse(link, call, verdict);
+                    Ok(Work::Done)
+                }
+            }
+        }
+        Plain::Reply { call, status } => {
+            let caller = link.with_quietly(|session| session.handle_answer(now, len, call));
+            let caller = caller.map_err(|error| Close(error.into()))?;
+            answered(link, caller, status, bytes, Vec::new());
+            Ok(Work::Done)
+        }
+    }
+}
+
 #[expect(clippy::type_complexity, reason = "what the assembly returns, whole or not")]
 fn delivered(
     link: &Arc<Link>,
@@ -110,14 +141,7 @@ fn deliver(link: &Arc<Link>, head: Head, references: Vec<AnyProxy>, payload: Byt
     match head {
         Head::Call { call, object, method, deadline, verdict: Verdict::Serve } => {
             let deadline = deadline.and_then(|deadline| Limit::left(deadline.since(clock::now())));
-            match find(link, call, (object, method), deadline) {
-                Ok((object, method)) => {
-                    let link = link.clone();
-                    return Work::Serve(Served { link, call, object, method, deadline, payload, references });
-                }
-                Err(Some(error)) => fault(link, call, error),
-                Err(None) => {}
-            }
+            return execute(link, call, (object, method), deadline, payload, references);
         }
         Head::Call { call, verdict, .. } => refuse(link, call, verdict),
         Head::Reply { call, status } => {
@@ -125,6 +149,25 @@ fn deliver(link: &Arc<Link>, head: Head, references: Vec<AnyProxy>, payload: Byt
                 answered(link, caller, status, payload, references);
             }
         }
+    }
+    Work::Done
+}
+
+/// A call is to be executed, if it can be.
+fn execute(
+    link: &Arc<Link>,
+    call: u64,
+    (object, method): (ObjectId, MethodId),
+    deadline: Option<Limit>,
+    payload: Bytes,
+    references: Vec<AnyProxy>,
+) -> Work {
+    match find(link, call, (object, method), deadline) {
+        Ok((object, method)) => {
+            return Work::Serve(Served { call, object, method, deadline, payload, references });
+        }
+        Err(Some(error)) => fault(link, call, error),
+        Err(None) => {}
     }
     Work::Done
 }
@@ -241,7 +284,6 @@ struct Called {
 
 /// A call that is to be executed.
 pub(crate) struct Served {
-    link: Arc<Link>,
     call: u64,
     object: Arc<Object>,
     method: Called,
@@ -257,8 +299,8 @@ impl Served {
     }
 
     /// Decodes the arguments, and starts the servant.
-    pub(crate) fn start(self) {
-        let Self { link, call, object, method, deadline, payload, references } = self;
+    pub(crate) fn start(self, link: &Arc<Link>) {
+        let Self { call, object, method, deadline, payload, references } = self;
         let core = &link.core;
         let fate = match method.no_cancel {
             true => Fate::RunsToItsEnd,
@@ -270,15 +312,15 @@ impl Served {
         }));
         let running = match started {
             Ok(Some(Ok(running))) => running,
-            Ok(Some(Err(error))) => return fault(&link, call, error),
+            Ok(Some(Err(error))) => return fault(link, call, error),
             Ok(None) => {
                 let (node, interface) = (core.id, object.skeleton().descriptor().name.to_owned());
                 let name = format!("{:016x}", method.id.0);
-                return fault(&link, call, RemoteError::NoSuchMethod { node, call: name, interface });
+                return fault(link, call, RemoteError::NoSuchMethod { node, call: name, interface });
             }
-            Err(panic) => return panicked(&link, call, method.path, panic),
+            Err(panic) => return panicked(link, call, method.path, panic),
         };
-        Execution::new(link, call, method.path, object, running, fate).start();
+        start(link, call, method.path, object, running, fate);
     }
 }
 
@@ -295,12 +337,16 @@ pub(crate) fn panicked(link: &Arc<Link>, call: u64, path: &str, panic: Box<dyn A
 /// Answers with what the servant returned.
 pub(crate) fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answer, String>) {
     let sent = answer.and_then(|answer| {
-        let references = link.core.outward(answer.references)?;
+        let references = match answer.references.is_empty() {
+            true => Vec::new(),
+            false => link.core.outward(answer.references)?,
+        };
         let status = match answer.status {
             ReplyStatus::Ok => ReplyKind::Ok,
             ReplyStatus::Err => ReplyKind::Err,
         };
         link.with_quietly(|session| match session.check_reply(&answer.payload, &references) {
+            _ if references.is_empty() && session.reply_plain(call, status, &answer.payload) => Ok(()),
             Ok(()) => {
                 session.reply(call, status, answer.payload, references);
                 Ok(())

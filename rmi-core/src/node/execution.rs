@@ -18,7 +18,7 @@ use crate::session::Phase;
 /// What a servant's future came to: its answer, or the panic.
 type Outcome = std::thread::Result<Result<Answer, String>>;
 
-/// A call that is being executed. However it ends, it is answered once: its `Drop` says that it was cancelled.
+/// A call that has a task. However it ends, it is answered once: its `Drop` says that it was cancelled.
 pub(crate) struct Execution {
     link: Arc<Link>,
     call: u64,
@@ -27,8 +27,6 @@ pub(crate) struct Execution {
     object: Option<Arc<Object>>,
     running: Option<Running>,
     fate: Fate,
-    /// Its link knows how to end it.
-    spawned: bool,
 }
 
 /// What may end a call before it is done.
@@ -47,33 +45,54 @@ impl Fate {
     }
 }
 
-impl Execution {
-    pub(crate) fn new(
-        link: Arc<Link>,
-        call: u64,
-        path: &'static str,
-        object: Arc<Object>,
-        running: Running,
-        fate: Fate,
-    ) -> Self {
-        let (object, running) = (Some(object), Some(running));
-        Self { link, call, path, object, running, fate, spawned: false }
+/// Polls a call once, here, in the order of arrival; spawns what is pending, which is polled again there.
+pub(crate) fn start(
+    link: &Arc<Link>,
+    call: u64,
+    path: &'static str,
+    object: Arc<Object>,
+    mut running: Running,
+    fate: Fate,
+) {
+    match poll(&mut running, fate, &mut TaskContext::from_waker(Waker::noop())) {
+        // The reader sends the answer, with all others that it leads to.
+        Poll::Ready(outcome) => {
+            discard([running]);
+            answer(link, call, path, outcome);
+            discard([object]);
+        }
+        Poll::Pending => {
+            let link = link.clone();
+            Execution { link, call, path, object: Some(object), running: Some(running), fate }.spawn();
+        }
     }
+}
 
-    /// Polls once, here, in the order of arrival; spawns what is pending, and is polled again there.
-    pub(crate) fn start(mut self) {
-        match self.poll(&mut TaskContext::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => self.finish(outcome),
-            Poll::Pending => match self.fate {
-                Fate::EndsWithItsCaller(limit) => self.spawn(limit),
-                Fate::RunsToItsEnd => self.spawn_to_its_end(),
-            },
+fn poll(running: &mut Running, fate: Fate, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
+    let context = fate.context();
+    match catch_unwind(AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    }
+}
+
+fn answer(link: &Arc<Link>, call: u64, path: &str, outcome: Outcome) {
+    match outcome {
+        Ok(answer) => reply(link, call, path, answer),
+        Err(panic) => panicked(link, call, path, panic),
+    }
+}
+
+impl Execution {
+    fn spawn(self) {
+        match self.fate {
+            Fate::EndsWithItsCaller(limit) => self.spawn_with_its_caller(limit),
+            Fate::RunsToItsEnd => self.spawn_to_its_end(),
         }
     }
 
-    fn spawn(mut self, limit: Option<Limit>) {
+    fn spawn_with_its_caller(mut self, limit: Option<Limit>) {
         let (link, call) = (self.link.clone(), self.call);
-        self.spawned = true;
         link.running.begin(call);
         let task = link.core.calls.spawn_on(
             async move {
@@ -97,7 +116,6 @@ impl Execution {
     }
 
     fn spawn_to_its_end(mut self) {
-        self.spawned = true;
         let core = self.link.core.clone();
         let mut stop = core.stop.subscribe();
         core.calls.spawn_on(
@@ -113,43 +131,27 @@ impl Execution {
     }
 
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
-        let context = self.fate.context();
         let Some(running) = &mut self.running else { return Poll::Pending };
-        match catch_unwind(AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
+        poll(running, self.fate, cx)
     }
 
     fn finish(mut self, outcome: Outcome) {
         self.settle();
-        match outcome {
-            Ok(answer) => reply(&self.link, self.call, self.path, answer),
-            Err(panic) => panicked(&self.link, self.call, self.path, panic),
-        }
-        self.send();
-    }
-
-    /// In the reader's task the reader does this, for all that it has handled.
-    fn send(&self) {
-        if self.spawned {
-            self.link.send(clock::now());
-        }
+        answer(&self.link, self.call, self.path, outcome);
+        self.link.send(clock::now());
     }
 
     fn time_out(mut self, limit: Limit) {
         self.settle();
         fault(&self.link, self.call, limit.timed_out(self.path));
-        self.send();
+        self.link.send(clock::now());
     }
 
     /// The servant's future goes before the answer does, as it would in a local call. False: that was done.
     fn settle(&mut self) -> bool {
         let Some(running) = self.running.take() else { return false };
         discard([running]);
-        if self.spawned {
-            self.link.running.end(self.call);
-        }
+        self.link.running.end(self.call);
         true
     }
 }
@@ -159,7 +161,7 @@ impl Drop for Execution {
         if self.settle() {
             let (node, call) = (self.link.core.id, self.path.to_owned());
             fault(&self.link, self.call, RemoteError::Cancelled { node, call });
-            self.send();
+            self.link.send(clock::now());
         }
         discard(self.object.take());
     }

@@ -14,6 +14,9 @@ use crate::session::OutReference;
 impl Core {
     /// References of a message that leaves this node.
     pub(crate) fn outward(&self, references: Vec<AnyProxy>) -> Result<Vec<OutReference<Live>>, String> {
+        if references.is_empty() {
+            return Ok(Vec::new());
+        }
         references.into_iter().map(|proxy| self.outward_one(proxy)).collect()
     }
 

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 
 use crate::node::link::Link;
 use crate::node::live::{Caller, Live};
-use crate::session::{Message, Output, Session, Time, Timeout, Unsent};
+use crate::session::{Message, Output, Outward, Session, Time, Timeout, Unsent};
 use crate::transport::Outlet;
 
 /// How many bytes are worth a write of their own although more are about to come: the peer works on them meanwhile.
@@ -93,7 +93,27 @@ impl Link {
     }
 
     /// Makes a call: see [`Session::call`].
-    pub(crate) fn call(&self, now: Time, caller: Caller, message: Message<Live>) -> Result<u64, Unsent<Live>> {
+    pub(crate) fn call(
+        &self,
+        now: Time,
+        mut caller: Caller,
+        message: Message<Live>,
+    ) -> Result<u64, Unsent<Live>> {
+        if let Outward::Call { object, method } = &message.outward
+            && message.references.is_empty()
+        {
+            let called = (*object, *method);
+            let (call, next) = self.with_shared(|shared| {
+                let call = shared.session.call_plain(now, caller, called, message.deadline, &message.payload);
+                let next = if call.is_ok() { shared.next(now, Who::OneOfMany) } else { Next::Nothing };
+                (call, next)
+            });
+            self.carry_out(next);
+            match call {
+                Ok(call) => return Ok(call),
+                Err(back) => caller = back,
+            }
+        }
         let (call, next) = self.with_shared(|shared| {
             let call = shared.session.call(now, caller, message);
             (call, shared.next(now, Who::OneOfMany))

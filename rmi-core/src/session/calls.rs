@@ -52,8 +52,21 @@ impl<C> Calls<C> {
 
     /// A new call that has left, with this frame or one more.
     pub(super) fn add_begun(&mut self, caller: C, frame: u64) {
-        let call = self.add(caller);
-        self.leaves(call, frame);
+        self.next += 1;
+        self.begun += 1;
+        let waiting = Waiting { caller, begun: Some(frame), answering: false, given_up: false };
+        self.waiting.insert(self.next, waiting);
+    }
+
+    /// A whole answer to this call arrived. `None`: it may not.
+    pub(super) fn finish(&mut self, call: u64) -> Option<C> {
+        let waiting = self.waiting.remove(&call)?;
+        if waiting.begun.is_none() || waiting.answering {
+            self.waiting.insert(call, waiting);
+            return None;
+        }
+        self.begun -= 1;
+        Some(waiting.caller)
     }
 
     /// How many calls have left and are not answered.
@@ -176,6 +189,15 @@ impl Serving {
     pub(super) fn answer(&mut self, call: u64) -> bool {
         let served = self.calls.get_mut(&call).filter(|served| !served.answered);
         served.map(|served| served.answered = true).is_some()
+    }
+
+    /// The answer leaves as soon as there is one. False: the call was not being served, or has one.
+    pub(super) fn finish(&mut self, call: u64) -> bool {
+        let finished = self.answer(call);
+        if finished {
+            self.remove(call);
+        }
+        finished
     }
 
     /// The peer waits for this call no longer. False: there is nothing to be done, as there is an answer, or this was known.

@@ -185,6 +185,17 @@ impl<H: Handles> Session<H> {
         len: usize,
         make: impl FnMut(ObjectId) -> (H::Import, H::Weak),
     ) -> Result<Event<H>, SessionError> {
+        self.arrived_frame(now, len)?;
+        if frame.is_numbered() {
+            let number = self.received.count(len, now);
+            self.handle_numbered(number, frame, make)
+        } else {
+            self.handle_unnumbered(frame)
+        }
+    }
+
+    /// A frame of `len` bytes arrived, whatever it is.
+    pub(super) fn arrived_frame(&mut self, now: Time, len: usize) -> Result<(), SessionError> {
         let Some(lease) = &mut self.lease else { return violation("a frame before the handshake was over") };
         // A frame may lie in the socket's buffer longer than the lease: then this side has given up already.
         if !matches!(self.phase, Phase::Open) || now >= lease.holder_end() {
@@ -197,12 +208,7 @@ impl<H: Handles> Session<H> {
         if self.is_flooded() {
             return violation("it never acknowledges what it is sent");
         }
-        if frame.is_numbered() {
-            let number = self.received.count(len, now);
-            self.handle_numbered(number, frame, make)
-        } else {
-            self.handle_unnumbered(frame)
-        }
+        Ok(())
     }
 
     fn handle_unnumbered(&mut self, frame: Frame) -> Result<Event<H>, SessionError> {
@@ -325,7 +331,7 @@ impl<H: Handles> Session<H> {
         }
     }
 
-    fn serve(&mut self, call: u64, size: u64) -> Result<Verdict, SessionError> {
+    pub(super) fn serve(&mut self, call: u64, size: u64) -> Result<Verdict, SessionError> {
         if self.parting {
             return Ok(Verdict::Parted);
         }

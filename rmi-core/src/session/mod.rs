@@ -31,6 +31,7 @@ mod look;
 mod message;
 mod outgoing;
 mod output;
+mod plain;
 mod queue;
 mod resume;
 mod sequence;

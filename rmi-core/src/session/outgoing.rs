@@ -10,8 +10,7 @@ use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
 use crate::wire::{
-    Call, Frame, Limits, NODE_ADDRESSES_MAX, Owner, Reply, ReplyKind, Table, TableNode, TableReference,
-    Target,
+    Frame, Limits, MessageHead, NODE_ADDRESSES_MAX, Owner, Table, TableNode, TableReference, ReplyKind,
 };
 
 /// How many waiting calls are looked at for one that may begin before those ahead of it.
@@ -94,7 +93,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// No more than one batch is prepared: what is written cannot be overtaken by a Ping (7.6).
-    fn has_room_for_calls(&self) -> bool {
+    pub(super) fn has_room_for_calls(&self) -> bool {
         self.may_number()
             && self.calls.begun() < self.allowed.calls
             && self.ring.waiting() < BATCH
@@ -102,7 +101,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// Answers have as much room again, so that two sides full of calls get on (3.5).
-    fn has_room_for_replies(&self) -> bool {
+    pub(super) fn has_room_for_replies(&self) -> bool {
         self.may_number()
             && self.ring.waiting() < BATCH
             && (self.ring.unacknowledged() as u64) < self.allowed.ring.saturating_mul(2)
@@ -229,21 +228,19 @@ impl<H: Handles> Session<H> {
         let size = payload.len() as u64;
         let mut rest = payload;
         let chunk = rest.split_to(rest.len().min(frame));
-        let (first, part) = match outward {
-            Outward::Root(name) => (Frame::Root { call: number, name, unsupported: None }, None),
+        let (number, part) = match outward {
+            Outward::Root(name) => (self.ring.push(&Frame::Root { call: number, name, unsupported: None }), None),
             Outward::Call { object, method } => {
-                let target = Target::Object(object);
                 let left_ms = deadline.map(|deadline| deadline.millis_since(self.now));
-                let call =
-                    Call { call: number, target, method, left_ms, unsupported: None, table, size, chunk };
-                (Frame::Call(call), Some(Part::Call(number, object)))
+                let head = MessageHead::Call(number, object, method, left_ms);
+                (self.ring.push_message(head, Some(&table), size, &chunk), Some(Part::Call(number, object)))
             }
             Outward::Reply { call, status } => {
                 self.serving.remove(call);
-                (Frame::Reply(Reply { call, status, table, size, chunk }), Some(Part::Reply(call)))
+                let head = MessageHead::Reply(call, status);
+                (self.ring.push_message(head, Some(&table), size, &chunk), Some(Part::Reply(call)))
             }
         };
-        let number = self.ring.push(&first);
         for reference in references {
             match reference {
                 OutReference::Own { id, object, .. } => {

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::session::message::Segments;
 use crate::session::time::Time;
-use crate::wire::Frame;
+use crate::wire::{Frame, MessageHead, Table, encode_message};
 
 /// How long a received frame may wait for its Ack.
 const ACK_DELAY: Duration = Duration::from_millis(100);
@@ -71,11 +71,35 @@ impl Ring {
 
     /// Numbers and encodes a frame: from here on it leaves. Returns its number.
     pub(super) fn push(&mut self, frame: &Frame) -> u64 {
+        self.prepare();
+        let before = self.tail.len();
+        let chunk = frame.encode_head(&mut self.tail);
+        self.append(before, chunk)
+    }
+
+    /// The same with the first frame of a message.
+    pub(super) fn push_message(
+        &mut self,
+        head: MessageHead,
+        table: Option<&Table>,
+        size: u64,
+        chunk: &Bytes,
+    ) -> u64 {
+        self.prepare();
+        let before = self.tail.len();
+        encode_message(&mut self.tail, head, table, size, chunk.len());
+        self.append(before, chunk)
+    }
+
+    /// What is encoded little by little takes memory by the piece.
+    fn prepare(&mut self) {
         if self.tail.capacity() == 0 {
             self.tail.reserve(TAIL);
         }
-        let before = self.tail.len();
-        let chunk = frame.encode_head(&mut self.tail);
+    }
+
+    /// A frame has been encoded from `before` on, but for its payload.
+    fn append(&mut self, before: usize, chunk: &Bytes) -> u64 {
         self.fresh += self.tail.len() - before + chunk.len();
         if chunk.len() < GATHER {
             self.tail.extend_from_slice(chunk);

@@ -3,7 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::codec::{Reader, WireError, put_bytes, put_no_options, put_option, put_varint};
-use super::frame::object;
+use super::frame::{kind, object};
+use super::framing::framed;
 use super::limits::Limits;
 use super::table::Table;
 use crate::id::{MethodId, ObjectId};
@@ -70,24 +71,7 @@ pub enum ReplyKind {
 impl Call {
     /// All but the chunk.
     pub(super) fn encode_head(&self, out: &mut BytesMut) {
-        put_varint(out, self.call);
-        match self.target {
-            Target::Object(object) => {
-                out.put_u8(0);
-                out.put_slice(&object.to_bytes());
-            }
-            Target::Unknown(tag) => {
-                out.put_u8(tag);
-                put_bytes(out, &[]);
-            }
-        }
-        out.put_u64(self.method.0);
-        match self.left_ms {
-            Some(left) => put_option(out, LEFT, left),
-            None => put_no_options(out),
-        }
-        self.table.encode(out);
-        put_varint(out, self.size);
+        call_head(out, self.call, self.target, self.method, self.left_ms, Some(&self.table), self.size);
     }
 
     pub(super) fn decode(reader: &mut Reader, limits: &Limits) -> Result<Self, WireError> {
@@ -116,11 +100,7 @@ impl Call {
 impl Reply {
     /// All but the chunk.
     pub(super) fn encode_head(&self, out: &mut BytesMut) {
-        put_varint(out, self.call);
-        out.put_u8(self.status as u8);
-        put_no_options(out);
-        self.table.encode(out);
-        put_varint(out, self.size);
+        reply_head(out, self.call, self.status, Some(&self.table), self.size);
     }
 
     pub(super) fn decode(reader: &mut Reader, limits: &Limits) -> Result<Self, WireError> {
@@ -159,5 +139,77 @@ pub(super) fn chunk(reader: &mut Reader, limits: &Limits) -> Result<Bytes, WireE
         Err(WireError::TooLong { what: "the payload of a frame", size, limit })
     } else {
         Ok(chunk)
+    }
+}
+
+fn call_head(
+    out: &mut BytesMut,
+    call: u64,
+    target: Target,
+    method: MethodId,
+    left_ms: Option<u64>,
+    table: Option<&Table>,
+    size: u64,
+) {
+    put_varint(out, call);
+    match target {
+        Target::Object(object) => {
+            let mut fields = [0; 25];
+            fields[1..17].copy_from_slice(&object.to_bytes());
+            fields[17..].copy_from_slice(&method.0.to_be_bytes());
+            out.put_slice(&fields);
+        }
+        Target::Unknown(tag) => {
+            out.put_u8(tag);
+            put_bytes(out, &[]);
+            out.put_u64(method.0);
+        }
+    }
+    match left_ms {
+        Some(left) => put_option(out, LEFT, left),
+        None => put_no_options(out),
+    }
+    match table {
+        Some(table) => table.encode(out),
+        None => out.put_u8(0),
+    }
+    put_varint(out, size);
+}
+
+fn reply_head(out: &mut BytesMut, call: u64, status: ReplyKind, table: Option<&Table>, size: u64) {
+    put_varint(out, call);
+    out.put_u8(status as u8);
+    put_no_options(out);
+    match table {
+        Some(table) => table.encode(out),
+        None => out.put_u8(0),
+    }
+    put_varint(out, size);
+}
+
+/// What a message is, for [`encode_message`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageHead {
+    /// A call of an object, with how many milliseconds its caller still waits.
+    Call(u64, ObjectId, MethodId, Option<u64>),
+    /// The answer to a call.
+    Reply(u64, ReplyKind),
+}
+
+/// Appends the first frame of a message, with these references or none, as a [`Call`] or a [`Reply`] would, but for its `chunk` bytes of payload, which must follow.
+pub fn encode_message(
+    out: &mut BytesMut,
+    head: MessageHead,
+    table: Option<&Table>,
+    size: u64,
+    chunk: usize,
+) {
+    match head {
+        MessageHead::Call(call, object, method, left_ms) => framed(out, kind::CALL, chunk, |out| {
+            call_head(out, call, Target::Object(object), method, left_ms, table, size);
+        }),
+        MessageHead::Reply(call, status) => {
+            framed(out, kind::REPLY, chunk, |out| reply_head(out, call, status, table, size));
+        }
     }
 }

@@ -11,6 +11,7 @@ mod framing;
 mod handshake;
 mod limits;
 mod message;
+mod plain;
 mod relay;
 mod table;
 
@@ -24,7 +25,8 @@ pub use frame::{Frame, ROOT_NAME_MAX};
 pub use framing::split;
 pub use handshake::{ADDRESSES_MAX, Hello, Refused, RefusedCode, Resume, Resumed, Welcome};
 pub use limits::{HANDSHAKE_FRAME_MAX, Limits};
-pub use message::{Call, Reply, ReplyKind, Target};
+pub use message::{Call, MessageHead, Reply, ReplyKind, Target, encode_message};
+pub use plain::{Plain, plain};
 pub use relay::{Relay, RelayOp};
 pub use table::{INTERFACE_MAX, NODE_ADDRESSES_MAX, Owner, Table, TableNode, TableReference};
 

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use crate::node::clock;
 use crate::node::connection::desk::{Desk, Seat};
 use crate::node::connection::handshake::read_some;
-use crate::node::dispatch::{Close, Inbox, Work};
+use crate::node::dispatch::{Close, Inbox, Work, handle_plain};
 use crate::node::link::{Link, Reason};
 use crate::session::Time;
 use crate::transport::Reader;
@@ -31,8 +31,14 @@ impl Reading {
             return Ok(None);
         };
         let len = bytes.len() + 4;
-        let frame = Frame::decode(bytes, limits).map_err(violation)?;
-        self.inbox.handle(link, now, frame, len).map(Some)
+        let work = match wire::plain(&bytes, limits) {
+            Some((plain, at)) => handle_plain(link, now, plain, bytes, at),
+            None => {
+                let frame = Frame::decode(bytes, limits).map_err(violation)?;
+                self.inbox.handle(link, now, frame, len)
+            }
+        };
+        work.map(Some)
     }
 
     async fn more(&mut self) -> Result<(), Close> {
@@ -74,7 +80,7 @@ fn handle_all(link: &Arc<Link>, seat: &mut Seat) -> Result<bool, Close> {
             None => break,
             Some(Work::Done) => {}
             Some(Work::Serve(served)) => {
-                if !seat.leave_for(served.path(), || served.start()) {
+                if !seat.leave_for(served.path(), || served.start(link)) {
                     link.send(clock::now());
                     return Ok(false);
                 }
