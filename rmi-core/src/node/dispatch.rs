@@ -225,9 +225,10 @@ pub(crate) fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answ
             ReplyStatus::Ok => ReplyKind::Ok,
             ReplyStatus::Err => ReplyKind::Err,
         };
-        link.with(|session| match session.check_reply(&answer.payload, &references) {
+        let payload = answer.payload.into();
+        link.with(|session| match session.check_reply(&payload, &references) {
             Ok(()) => {
-                session.reply(call, status, answer.payload, references);
+                session.reply(call, status, payload, references);
                 Ok(())
             }
             Err(failure) => Err((failure.to_string(), references)),

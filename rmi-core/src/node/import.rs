@@ -141,7 +141,7 @@ impl Import {
         };
         let outward = Outward::Call { object: self.object, method: request.method };
         let deadline = request.deadline.map(clock::to_session);
-        let message = Message { outward, payload: request.payload, references, deadline };
+        let message = Message { outward, payload: request.payload.into(), references, deadline };
         let mut unsent = (caller, message);
         let mut failed = None;
         for _ in 0..MAX_TRIES {
