@@ -13,9 +13,9 @@ use crate::error::RemoteError;
 use crate::id::{InterfaceName, NodeId, ObjectId};
 use crate::invoke::call;
 use crate::invoke::interface::{Interface, InterfaceDescription};
-use crate::invoke::marshal;
 use crate::invoke::object::Object;
 use crate::invoke::proxy::Proxy;
+use crate::invoke::references;
 use crate::invoke::remote::RemoteObject;
 
 /// Where the object of a proxy is.
@@ -191,13 +191,13 @@ impl Hash for AnyProxy {
 
 impl Serialize for AnyProxy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        marshal::serialize_reference(self.clone(), serializer)
+        references::serialize_reference(self.clone(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for AnyProxy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        marshal::deserialize_reference(deserializer)
+        references::deserialize_reference(deserializer)
     }
 }
 

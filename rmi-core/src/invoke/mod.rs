@@ -17,12 +17,14 @@ mod any;
 mod attempt;
 mod call;
 mod context;
-mod depth;
 mod following;
 mod interface;
 mod marshal;
+mod msgpack;
 mod object;
+mod payload;
 mod proxy;
+mod references;
 mod remote;
 mod result;
 
@@ -34,6 +36,7 @@ pub use interface::{Argument, ArgumentDescription, Descriptor, Extends, Implemen
 pub use interface::{InterfaceDescription, Method, MethodDescription};
 pub use marshal::{Arguments, Incoming, RefArg};
 pub use object::{Object, Skeleton};
+pub use payload::Payload;
 pub use proxy::Proxy;
 pub use remote::{Closed, ExportTable, GiveUp, Pending, RemoteObject, Renewal, Reply, ReplyStatus, Request};
 pub use result::{Answer, HoldsRemoteError, RemoteResult, Running, answer};

@@ -11,8 +11,8 @@ use crate::error::RemoteError;
 use crate::id::NodeId;
 use crate::invoke::any::{AnyProxy, Target};
 use crate::invoke::interface::{Extends, Implements, Interface};
-use crate::invoke::marshal;
 use crate::invoke::object::Object;
+use crate::invoke::references;
 use crate::invoke::remote::RemoteObject;
 
 /// A reference to an object of the interface `I`, here or at another node. `#[remote] trait Account` generates the
@@ -189,13 +189,13 @@ impl<I: Interface> Hash for Proxy<I> {
 
 impl<I: Interface> Serialize for Proxy<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        marshal::serialize_reference(self.into(), serializer)
+        references::serialize_reference(self.into(), serializer)
     }
 }
 
 impl<'de, I: Interface> Deserialize<'de> for Proxy<I> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let any = marshal::deserialize_reference(deserializer)?;
+        let any = references::deserialize_reference(deserializer)?;
         any.downcast().ok_or_else(|| {
             serde::de::Error::custom(format_args!(
                 "the reference is to a `{}`, not to a `{}`",

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use crate::error::RemoteError;
 use crate::id::{MethodId, NodeId, ObjectId};
 use crate::invoke::any::AnyProxy;
+use crate::invoke::payload::Payload;
 
 /// An object of another node, as a proxy holds it. `node` implements it; dropping the last handle lets the
 /// collection begin.
@@ -75,7 +76,7 @@ pub struct Request {
     /// `interface/method`, for errors.
     pub path: &'static str,
     /// The encoded arguments.
-    pub payload: Bytes,
+    pub payload: Payload,
     /// The references that the payload names by index.
     pub references: Vec<AnyProxy>,
     /// Until when the caller waits.

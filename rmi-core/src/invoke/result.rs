@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::RemoteError;
 use crate::invoke::any::AnyProxy;
 use crate::invoke::marshal;
+use crate::invoke::payload::Payload;
 use crate::invoke::remote::{Reply, ReplyStatus};
 
 /// A result on its way back to the caller.
@@ -18,7 +18,7 @@ pub struct Answer {
     /// Which side of `Result` the payload is.
     pub status: ReplyStatus,
     /// The encoded value.
-    pub payload: Bytes,
+    pub payload: Payload,
     /// The references that the payload names by index.
     pub references: Vec<AnyProxy>,
 }

@@ -15,7 +15,7 @@ use crate::node::clock;
 use crate::node::discard::discard;
 use crate::node::execution::{Fate, start};
 use crate::node::link::{Link, Reason};
-use crate::node::live::{Caller, Live};
+use crate::node::live::{Caller, Live, chunk};
 use crate::node::relay;
 use crate::session::{Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, Time, Verdict};
 use crate::wire::{Frame, Plain, ReplyKind};
@@ -345,10 +345,16 @@ pub(crate) fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answ
             ReplyStatus::Ok => ReplyKind::Ok,
             ReplyStatus::Err => ReplyKind::Err,
         };
-        link.with_quietly(|session| match session.check_reply(&answer.payload, &references) {
-            _ if references.is_empty() && session.reply_plain(call, status, &answer.payload) => Ok(()),
+        let payload = answer.payload;
+        if references.is_empty()
+            && link.with_quietly(|session| session.reply_plain(call, status, chunk(&payload)))
+        {
+            return Ok(());
+        }
+        let payload = payload.into();
+        link.with_quietly(|session| match session.check_reply(&payload, &references) {
             Ok(()) => {
-                session.reply(call, status, answer.payload, references);
+                session.reply(call, status, payload, references);
                 Ok(())
             }
             Err(failure) => Err((failure.to_string(), references)),

@@ -17,7 +17,7 @@ use crate::node::clock;
 use crate::node::connection::introducer::Named;
 use crate::node::core::{Cause, Core};
 use crate::node::link::Link;
-use crate::node::live::{Caller, Path};
+use crate::node::live::{Caller, Path, chunk};
 use crate::session::{Message, Outward};
 
 /// How many sessions a call tries that end before it is theirs.
@@ -128,11 +128,21 @@ impl Import {
     }
 
     /// Returns where the call was sent, and its number there, unless it has failed already.
-    fn send(self: &Arc<Self>, request: Request, caller: Caller) -> Option<(Arc<Link>, u64)> {
+    fn send(self: &Arc<Self>, request: Request, mut caller: Caller) -> Option<(Arc<Link>, u64)> {
         let core = &self.source.core;
         if core.is_stopped() {
             caller.fail(RemoteError::ShuttingDown { node: core.id });
             return None;
+        }
+        let deadline = request.deadline.map(clock::to_session);
+        if request.references.is_empty()
+            && let Ok(link) = self.link(None)
+        {
+            let called = (self.object, request.method);
+            match link.call_plain(clock::now(), caller, called, deadline, chunk(&request.payload)) {
+                Ok(call) => return Some((link, call)),
+                Err(back) => caller = back,
+            }
         }
         let references = match core.outward(request.references) {
             Ok(references) => references,
@@ -143,8 +153,7 @@ impl Import {
             }
         };
         let outward = Outward::Call { object: self.object, method: request.method };
-        let deadline = request.deadline.map(clock::to_session);
-        let message = Message { outward, payload: request.payload, references, deadline };
+        let message = Message { outward, payload: request.payload.into(), references, deadline };
         let mut unsent = (caller, message);
         let mut failed = None;
         for _ in 0..MAX_TRIES {

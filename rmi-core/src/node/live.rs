@@ -6,9 +6,9 @@ use tokio::sync::oneshot;
 
 use crate::error::RemoteError;
 use crate::id::{NodeId, ObjectId};
-use crate::invoke::{Object, Reply};
+use crate::invoke::{Object, Payload, Reply};
 use crate::node::import::Import;
-use crate::session::Handles;
+use crate::session::{Chunk, Handles};
 
 /// See [`Handles`].
 #[derive(Debug)]
@@ -32,6 +32,11 @@ impl Handles for Live {
     fn is_waiting(caller: &Caller) -> bool {
         !caller.answer.is_closed()
     }
+}
+
+/// A payload as a session takes it.
+pub(crate) fn chunk(payload: &Payload) -> Chunk<'_> {
+    payload.shared().map_or(Chunk::Copied(payload), Chunk::Shared)
 }
 
 /// Who waits for the answer to a call.

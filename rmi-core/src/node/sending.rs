@@ -5,9 +5,10 @@
 
 use tokio::task::yield_now;
 
+use crate::id::{MethodId, ObjectId};
 use crate::node::link::Link;
 use crate::node::live::{Caller, Live};
-use crate::session::{Message, Output, Outward, Session, Time, Timeout, Unsent};
+use crate::session::{Chunk, Message, Output, Session, Time, Timeout, Unsent};
 use crate::transport::Outlet;
 
 /// How many bytes are worth a write of their own although more are about to come: the peer works on them meanwhile.
@@ -92,28 +93,26 @@ impl Link {
         (shared.outlet, shared.rest) = (None, None);
     }
 
-    /// Makes a call: see [`Session::call`].
-    pub(crate) fn call(
+    /// Makes a call that can leave at once: see [`Session::call_plain`].
+    pub(crate) fn call_plain(
         &self,
         now: Time,
-        mut caller: Caller,
-        message: Message<Live>,
-    ) -> Result<u64, Unsent<Live>> {
-        if let Outward::Call { object, method } = &message.outward
-            && message.references.is_empty()
-        {
-            let called = (*object, *method);
-            let (call, next) = self.with_shared(|shared| {
-                let call = shared.session.call_plain(now, caller, called, message.deadline, &message.payload);
-                let next = if call.is_ok() { shared.next(now, Who::OneOfMany) } else { Next::Nothing };
-                (call, next)
-            });
-            self.carry_out(next);
-            match call {
-                Ok(call) => return Ok(call),
-                Err(back) => caller = back,
-            }
-        }
+        caller: Caller,
+        called: (ObjectId, MethodId),
+        deadline: Option<Time>,
+        payload: Chunk<'_>,
+    ) -> Result<u64, Caller> {
+        let (call, next) = self.with_shared(|shared| {
+            let call = shared.session.call_plain(now, caller, called, deadline, payload);
+            let next = if call.is_ok() { shared.next(now, Who::OneOfMany) } else { Next::Nothing };
+            (call, next)
+        });
+        self.carry_out(next);
+        call
+    }
+
+    /// Makes a call: see [`Session::call`].
+    pub(crate) fn call(&self, now: Time, caller: Caller, message: Message<Live>) -> Result<u64, Unsent<Live>> {
         let (call, next) = self.with_shared(|shared| {
             let call = shared.session.call(now, caller, message);
             (call, shared.next(now, Who::OneOfMany))

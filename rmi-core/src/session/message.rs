@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::IoSlice;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -143,6 +144,26 @@ impl fmt::Display for Failure {
             Self::Stalled => {
                 f.write_str("it has as many calls of this node as it accepts at a time, and answers none")
             }
+        }
+    }
+}
+
+/// The payload of a message that is whole in one frame.
+#[derive(Debug, Clone, Copy)]
+pub enum Chunk<'a> {
+    /// To be copied.
+    Copied(&'a [u8]),
+    /// To be shared, if it is large.
+    Shared(&'a Bytes),
+}
+
+impl Deref for Chunk<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
         }
     }
 }

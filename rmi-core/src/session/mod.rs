@@ -45,7 +45,7 @@ pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opene
 pub use incoming::{Arrived, Event, Head, Verdict};
 pub use life::BYE_UNUSED;
 pub use locality::{Locality, is_localhost};
-pub use message::{Failure, Message, OutReference, Output, Outward, Segments, Unsent};
+pub use message::{Chunk, Failure, Message, OutReference, Output, Outward, Segments, Unsent};
 pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
 pub use time::Time;

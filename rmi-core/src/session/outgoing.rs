@@ -5,7 +5,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::id::{InterfaceName, NodeId};
-use crate::session::message::{Failure, Message, OutReference, Outward, Unsent};
+use crate::session::message::{Chunk, Failure, Message, OutReference, Outward, Unsent};
 use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
@@ -233,12 +233,12 @@ impl<H: Handles> Session<H> {
             Outward::Call { object, method } => {
                 let left_ms = deadline.map(|deadline| deadline.millis_since(self.now));
                 let head = MessageHead::Call(number, object, method, left_ms);
-                (self.ring.push_message(head, Some(&table), size, &chunk), Some(Part::Call(number, object)))
+                (self.ring.push_message(head, Some(&table), size, Chunk::Shared(&chunk)), Some(Part::Call(number, object)))
             }
             Outward::Reply { call, status } => {
                 self.serving.remove(call);
                 let head = MessageHead::Reply(call, status);
-                (self.ring.push_message(head, Some(&table), size, &chunk), Some(Part::Reply(call)))
+                (self.ring.push_message(head, Some(&table), size, Chunk::Shared(&chunk)), Some(Part::Reply(call)))
             }
         };
         for reference in references {

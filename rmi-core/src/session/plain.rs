@@ -1,9 +1,8 @@
 //! Messages that are whole in one frame and carry no references, as nearly all are: the same rules, without what these do not need.
 
-use bytes::Bytes;
-
 use crate::id::{MethodId, ObjectId};
 use crate::session::incoming::Verdict;
+use crate::session::message::Chunk;
 use crate::session::state::{Handles, Phase, Session, SessionError, violation};
 use crate::session::time::Time;
 use crate::wire::{MessageHead, ReplyKind};
@@ -16,7 +15,7 @@ impl<H: Handles> Session<H> {
         caller: H::Caller,
         (object, method): (ObjectId, MethodId),
         deadline: Option<Time>,
-        payload: &Bytes,
+        payload: Chunk<'_>,
     ) -> Result<u64, H::Caller> {
         self.now = self.now.max(now);
         let at_once = self.phase == Phase::Open
@@ -37,7 +36,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// [`reply`](Self::reply) with an answer that can leave at once. False: it cannot.
-    pub fn reply_plain(&mut self, call: u64, status: ReplyKind, payload: &Bytes) -> bool {
+    pub fn reply_plain(&mut self, call: u64, status: ReplyKind, payload: Chunk<'_>) -> bool {
         let at_once = self.phase == Phase::Open
             && self.outgoing.replies.is_empty()
             && self.has_room_for_replies()
@@ -48,7 +47,7 @@ impl<H: Handles> Session<H> {
         at_once
     }
 
-    fn is_plain(&self, payload: &Bytes) -> bool {
+    fn is_plain(&self, payload: Chunk<'_>) -> bool {
         payload.len() <= self.allowed.frame as usize && payload.len() as u64 <= self.allowed.message
     }
 

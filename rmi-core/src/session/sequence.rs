@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
-use crate::session::message::Segments;
+use crate::session::message::{Chunk, Segments};
 use crate::session::time::Time;
 use crate::wire::{Frame, MessageHead, Table, encode_message};
 
@@ -74,7 +74,7 @@ impl Ring {
         self.prepare();
         let before = self.tail.len();
         let chunk = frame.encode_head(&mut self.tail);
-        self.append(before, chunk)
+        self.append(before, Chunk::Shared(chunk))
     }
 
     /// The same with the first frame of a message.
@@ -83,7 +83,7 @@ impl Ring {
         head: MessageHead,
         table: Option<&Table>,
         size: u64,
-        chunk: &Bytes,
+        chunk: Chunk<'_>,
     ) -> u64 {
         self.prepare();
         let before = self.tail.len();
@@ -99,13 +99,14 @@ impl Ring {
     }
 
     /// A frame has been encoded from `before` on, but for its payload.
-    fn append(&mut self, before: usize, chunk: &Bytes) -> u64 {
+    fn append(&mut self, before: usize, chunk: Chunk<'_>) -> u64 {
         self.fresh += self.tail.len() - before + chunk.len();
-        if chunk.len() < GATHER {
-            self.tail.extend_from_slice(chunk);
-        } else {
-            self.ready.push(self.tail.split().freeze());
-            self.ready.push(chunk.clone());
+        match chunk {
+            Chunk::Shared(bytes) if bytes.len() >= GATHER => {
+                self.ready.push(self.tail.split().freeze());
+                self.ready.push(bytes.clone());
+            }
+            chunk => self.tail.extend_from_slice(&chunk),
         }
         self.last += 1;
         self.last

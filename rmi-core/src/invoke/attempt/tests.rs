@@ -37,7 +37,7 @@ impl Scripted {
         let request = Request {
             method: MethodId(1),
             path: "I/m",
-            payload: Bytes::new(),
+            payload: Vec::new().into(),
             references: Vec::new(),
             deadline: None,
         };
