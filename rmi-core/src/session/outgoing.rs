@@ -115,6 +115,7 @@ impl<H: Handles> Session<H> {
         self.ring.waiting() > 0
             || self.received.is_due(ring)
             || !self.pongs.is_empty()
+            || !self.dropped.is_empty() && !self.parting
             || (room && (!self.outgoing.under_way.is_empty() || self.tunnels.has_output()))
     }
 
