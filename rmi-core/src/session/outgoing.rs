@@ -34,7 +34,10 @@ impl<H: Handles> Session<H> {
         if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
             self.sweep();
         }
-        if self.outgoing.calls.is_empty() && self.has_room_for_calls() && self.may_begin(&message, &self.allowed) {
+        if self.outgoing.calls.is_empty()
+            && self.has_room_for_calls()
+            && self.may_begin(&message, &self.allowed)
+        {
             return Ok(self.begin_at_once(caller, message));
         }
         let call = self.calls.add(caller);

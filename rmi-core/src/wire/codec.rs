@@ -52,27 +52,37 @@ pub enum WireError {
 }
 
 /// Takes fields from the front of a frame's bytes.
-pub(super) struct Reader(Bytes);
+pub(super) struct Reader {
+    bytes: Bytes,
+    /// How many were taken.
+    at: usize,
+}
 
 impl Reader {
     pub(super) fn new(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self { bytes, at: 0 }
     }
 
     pub(super) fn remaining(&self) -> usize {
-        self.0.len()
+        self.bytes.len() - self.at
+    }
+
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let bytes = self.bytes[self.at..].first_chunk().copied().ok_or(WireError::Truncated)?;
+        self.at += N;
+        Ok(bytes)
     }
 
     pub(super) fn u8(&mut self) -> Result<u8, WireError> {
-        self.0.try_get_u8().map_err(|_| WireError::Truncated)
+        self.fixed().map(|[byte]| byte)
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, WireError> {
-        self.0.try_get_u16().map_err(|_| WireError::Truncated)
+        self.fixed().map(u16::from_be_bytes)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, WireError> {
-        self.0.try_get_u64().map_err(|_| WireError::Truncated)
+        self.fixed().map(u64::from_be_bytes)
     }
 
     pub(super) fn varint(&mut self) -> Result<u64, WireError> {
@@ -103,16 +113,15 @@ impl Reader {
 
     /// The next `length` bytes, which share the frame's memory.
     pub(super) fn take(&mut self, length: usize) -> Result<Bytes, WireError> {
-        if length > self.0.len() {
+        if length > self.remaining() {
             return Err(WireError::Truncated);
         }
-        Ok(self.0.split_to(length))
+        self.at += length;
+        Ok(self.bytes.slice(self.at - length..self.at))
     }
 
     pub(super) fn id(&mut self) -> Result<[u8; 16], WireError> {
-        let mut id = [0; 16];
-        self.0.try_copy_to_slice(&mut id).map_err(|_| WireError::Truncated)?;
-        Ok(id)
+        self.fixed()
     }
 
     pub(super) fn bytes(&mut self, what: &'static str, max: usize) -> Result<Bytes, WireError> {
@@ -138,9 +147,9 @@ impl Reader {
         look: impl FnOnce(&[u8]) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
         let length = self.length(what, max)?;
-        let seen = look(self.0.get(..length).ok_or(WireError::Truncated)?);
-        self.0.advance(length);
-        seen
+        let seen = look(self.bytes[self.at..].get(..length).ok_or(WireError::Truncated)?)?;
+        self.at += length;
+        Ok(seen)
     }
 
     /// At most `max` addresses (PROTOCOL 1.7).
@@ -179,7 +188,11 @@ impl Reader {
         &mut self,
         mut known: impl FnMut(u64, &mut Self) -> Result<bool, WireError>,
     ) -> Result<Option<u64>, WireError> {
-        let mut entries = Self(self.bytes("options", usize::MAX)?);
+        let length = self.length("options", usize::MAX)?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut entries = Self::new(self.take(length)?);
         let mut last = None;
         let mut unsupported = None;
         while entries.remaining() > 0 {
@@ -188,7 +201,7 @@ impl Reader {
                 return Err(WireError::BadValue("the order of options"));
             }
             last = Some(tag);
-            let mut value = Self(entries.bytes("an option", usize::MAX)?);
+            let mut value = Self::new(entries.bytes("an option", usize::MAX)?);
             if known(tag, &mut value)? {
                 value.end()?;
             } else if tag % 2 == 1 {
@@ -205,12 +218,14 @@ impl Reader {
 
     /// Whatever is left: the payload.
     pub(super) fn rest(&mut self) -> Bytes {
-        std::mem::take(&mut self.0)
+        let mut rest = std::mem::take(&mut self.bytes);
+        rest.advance(std::mem::take(&mut self.at));
+        rest
     }
 
     /// Nothing may be left (PROTOCOL 1.6).
     pub(super) fn end(&self) -> Result<(), WireError> {
-        if self.0.is_empty() { Ok(()) } else { Err(WireError::TrailingBytes) }
+        if self.remaining() == 0 { Ok(()) } else { Err(WireError::TrailingBytes) }
     }
 }
 

@@ -229,7 +229,8 @@ fn an_unpin_that_is_owed_keeps_it() {
     two.call(Vec::new());
     two.talk();
     let arrived = two.answer(vec![held()]);
-    let [Arrived::Third { debt, .. }] = &arrived[..] else { panic!("{arrived:?}") };
+    let [Arrived::Third(third)] = &arrived[..] else { panic!("{arrived:?}") };
+    let debt = &third.debt;
     assert_eq!(debt.transfer, 1);
     two.goes_on();
     assert_eq!(two.owner.pinned(), 1);
