@@ -127,9 +127,7 @@ impl World {
         for call in std::mem::take(&mut link.given_up) {
             link.session.cancel(call);
         }
-        for object in std::mem::take(&mut link.dropped) {
-            link.session.dropped(object);
-        }
+        link.session.dropped(std::mem::take(&mut link.dropped));
     }
 
     // ---- the writer ----

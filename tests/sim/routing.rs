@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use rmi_core::id::InterfaceName;
 use rmi_core::internal::gc::{Debt, LostImport, SessionKey};
-use rmi_core::internal::session::{Arrived, OutReference};
+use rmi_core::internal::session::{Arrived, OutReference, Third};
 use rmi_core::{NodeId, ObjectId};
 
 use crate::bug::Bug;
@@ -189,7 +189,8 @@ impl World {
                 self.pay(vec![debt]);
                 home
             }
-            Arrived::Third { owner, addresses, object, debt, .. } => {
+            Arrived::Third(third) => {
+                let Third { owner, addresses, object, debt, .. } = *third;
                 Proxy::Remote(self.import_from_third(node, owner, object, addresses, debt))
             }
         }

@@ -396,13 +396,7 @@ impl World {
 
 impl World {
     /// The answer to a call is complete.
-    pub fn answered(
-        &mut self,
-        caller: &Caller,
-        status: ReplyKind,
-        bytes: &Bytes,
-        references: Vec<Proxy>,
-    ) {
+    pub fn answered(&mut self, caller: &Caller, status: ReplyKind, bytes: &Bytes, references: Vec<Proxy>) {
         let (number, code) = number_of(bytes).unwrap_or((0, 0));
         if number != caller.call {
             self.violate(Invariant::S1, || format!("call {} has the answer to call {number}", caller.call));

@@ -20,6 +20,7 @@ use crate::node::connection::introducer::{AllDials, Named};
 use crate::node::connection::reached::Reached;
 use crate::node::exports::Exports;
 use crate::node::link::{Link, Origin, Reason, Stage};
+use crate::node::links::Links;
 use crate::node::relay::Relays;
 use crate::node::stats::Served;
 use crate::session::{Introduction, Locality, Phase};
@@ -51,22 +52,6 @@ pub(crate) struct Core {
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) served: Mutex<Served>,
     pub(crate) relays: Relays,
-}
-
-/// The sessions of a node, and the ways that they are.
-#[derive(Debug, Default)]
-pub(crate) struct Links {
-    pub(crate) all: HashMap<SessionKey, Arc<Link>>,
-    /// Sessions that this node dialed, by the node at the other end: the ways to owners.
-    to_node: HashMap<NodeId, Arc<Link>>,
-    /// Open sessions, whoever dialed, by what the other end says it is.
-    by_peer: HashMap<NodeId, Vec<Arc<Link>>>,
-    /// Sessions that others may resume, by their names.
-    by_name: HashMap<[u8; 16], Arc<Link>>,
-    /// Sessions that a person or program asked for, by address.
-    to_address: HashMap<Address, Arc<Link>>,
-    /// How often in a row entries of an owner had to ask again without an answer.
-    pub(crate) asked_again: HashMap<NodeId, u32>,
 }
 
 /// Why an owner is dialed.
@@ -175,14 +160,13 @@ impl Core {
     /// The session in which `object` was received from its owner, if there is one. Whoever dialed, and whoever the other end
     /// really is: it knows the object already.
     pub(crate) fn link_holding(&self, owner: NodeId, object: ObjectId) -> Option<Arc<Link>> {
-        self.links_with(owner)
-            .into_iter()
-            .find(|link| link.is_usable() && link.look(|session| session.holds(object)))
+        let links = self.links_with(owner);
+        links.iter().find(|link| link.is_usable() && link.look(|session| session.holds(object))).cloned()
     }
 
     /// The open sessions with whoever says it is `peer`, oldest first.
-    pub(crate) fn links_with(&self, peer: NodeId) -> Vec<Arc<Link>> {
-        self.links.lock().by_peer.get(&peer).cloned().unwrap_or_default()
+    pub(crate) fn links_with(&self, peer: NodeId) -> Arc<[Arc<Link>]> {
+        self.links.lock().with_peer(peer).cloned().unwrap_or_default()
     }
 
     /// The session with `owner` for references that third nodes gave; dials if there is none, for the sake of `object`, or for none to
@@ -200,7 +184,7 @@ impl Core {
         let mut links = self.links.lock();
         // One that is still opening may be dialing addresses that somebody made up.
         let leads = |link: &&Arc<Link>| link.is_usable() && (link.peer().is_some() || link.dials(addresses));
-        if let Some(link) = links.to_node.get(&owner).filter(leads) {
+        if let Some(link) = links.to_node(owner).filter(leads) {
             if cause == Cause::Used {
                 link.hurry.notify_one();
             }
@@ -225,7 +209,7 @@ impl Core {
         let target = format!("node {owner} at {}", addresses.list.join(", "));
         let link = Link::new(self, target, Origin::DialedOwner(addresses.clone(), object));
         links.all.insert(link.key, link.clone());
-        let replaced = links.to_node.insert(owner, link.clone());
+        let replaced = links.lead_to_node(owner, &link);
         let attempt = links.asked_again.get(&owner).copied().unwrap_or(0);
         drop(links);
         drop(replaced);
@@ -243,12 +227,12 @@ impl Core {
             return Err(RemoteError::ShuttingDown { node: self.id });
         }
         let mut links = self.links.lock();
-        if let Some(link) = links.to_address.get(address).filter(|link| link.is_usable()) {
+        if let Some(link) = links.to_address(address).filter(|link| link.is_usable()) {
             return Ok(link.clone());
         }
         let link = Link::new(self, address.to_string(), Origin::DialedAddress);
         links.all.insert(link.key, link.clone());
-        let replaced = links.to_address.insert(address.clone(), link.clone());
+        let replaced = links.lead_to_address(address, &link);
         drop(links);
         drop(replaced);
         self.spawn_link(&link, crate::node::connection::dial::to_address(link.clone(), address.clone()));
@@ -275,7 +259,7 @@ impl Core {
 
     /// The session that others may resume under a name.
     pub(crate) fn link_named(&self, name: [u8; 16]) -> Option<Arc<Link>> {
-        self.links.lock().by_name.get(&name).cloned()
+        self.links.lock().named(name).cloned()
     }
 
     /// Gives up the session that waits longest for its connection to come back, among those whose peer holds nothing here. False:
@@ -293,15 +277,14 @@ impl Core {
     /// node at the other end.
     pub(crate) fn link_opened(&self, link: &Arc<Link>, peer: NodeId, name: Option<[u8; 16]>) {
         let mut links = self.links.lock();
-        name.map(|name| links.by_name.insert(name, link.clone()));
-        links.by_peer.entry(peer).or_default().push(link.clone());
+        links.opened(link, peer, name);
         if matches!(link.origin, Origin::DialedAddress) {
             self.reached.lock().insert(peer, (link.target.clone(), None));
         }
         // One that is still opening does not stand in its way: it may be dialing addresses that somebody made up.
         let leads = |known: &Arc<Link>| known.peer().is_some() && known.is_usable();
-        let replaced = match link.is_dialed() && !links.to_node.get(&peer).is_some_and(leads) {
-            true => links.to_node.insert(peer, link.clone()),
+        let replaced = match link.is_dialed() && !links.to_node(peer).is_some_and(leads) {
+            true => links.lead_to_node(peer, link),
             false => None,
         };
         drop(links);
@@ -314,18 +297,7 @@ impl Core {
 
     /// The link leads nowhere any more.
     pub(crate) fn forget_way(&self, link: &Arc<Link>) {
-        let mut links = self.links.lock();
-        links.to_node.retain(|_, other| !Arc::ptr_eq(other, link));
-        links.to_address.retain(|_, other| !Arc::ptr_eq(other, link));
-        links.by_name.retain(|_, other| !Arc::ptr_eq(other, link));
-        if let Some(peer) = link.peer()
-            && let Some(all) = links.by_peer.get_mut(&peer)
-        {
-            all.retain(|other| !Arc::ptr_eq(other, link));
-            if all.is_empty() {
-                links.by_peer.remove(&peer);
-            }
-        }
+        self.links.lock().forget_way(link);
     }
 
     /// The link is over. False: it was already.

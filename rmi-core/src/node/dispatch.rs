@@ -9,7 +9,8 @@ use bytes::{Buf, Bytes};
 use crate::error::RemoteError;
 use crate::id::{MethodId, ObjectId};
 use crate::invoke::{
-    Answer, AnyProxy, DESCRIBE, Incoming, Limit, Object, RemoteResult, Reply, ReplyStatus, Target, decode_fault,
+    Answer, AnyProxy, DESCRIBE, Incoming, Limit, Object, RemoteResult, Reply, ReplyStatus, Target,
+    decode_fault,
 };
 use crate::node::clock;
 use crate::node::discard::discard;
@@ -17,7 +18,9 @@ use crate::node::execution::{Fate, start};
 use crate::node::link::{Link, Reason};
 use crate::node::live::{Caller, Live, chunk};
 use crate::node::relay;
-use crate::session::{Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, Time, Verdict};
+use crate::session::{
+    Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, References, Third, Time, Verdict,
+};
 use crate::wire::{Frame, Plain, ReplyKind};
 
 /// How much of a panic's message travels, in bytes.
@@ -172,7 +175,7 @@ fn execute(
     Work::Done
 }
 
-fn resolve_all(link: &Arc<Link>, references: Vec<Arrived<Live>>) -> Vec<AnyProxy> {
+fn resolve_all(link: &Arc<Link>, references: References<Live>) -> Vec<AnyProxy> {
     if references.is_empty() {
         return Vec::new();
     }
@@ -200,7 +203,8 @@ fn resolve(link: &Arc<Link>, arrived: Arrived<Live>) -> AnyProxy {
             core.pay(vec![debt]);
             home
         }
-        Arrived::Third { owner, addresses, object, debt, interface, excess } => {
+        Arrived::Third(third) => {
+            let Third { owner, addresses, object, debt, interface, excess } = *third;
             let source = link.third(owner, addresses);
             let import = match excess {
                 true => core.unregistered(source, object, debt),
@@ -393,13 +397,7 @@ fn unanswered(link: &Arc<Link>, call: u64) {
 }
 
 /// The answer to a call of this side is complete.
-fn answered(
-    link: &Arc<Link>,
-    caller: Caller,
-    status: ReplyKind,
-    payload: Bytes,
-    references: Vec<AnyProxy>,
-) {
+fn answered(link: &Arc<Link>, caller: Caller, status: ReplyKind, payload: Bytes, references: Vec<AnyProxy>) {
     let Some(from) = link.peer() else { return };
     let status = match status {
         ReplyKind::Ok => ReplyStatus::Ok,

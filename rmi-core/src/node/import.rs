@@ -80,6 +80,14 @@ impl Import {
         self.ask_again(&mut state.way, Vec::new(), Cause::Used).map_err(|(error, _)| error)
     }
 
+    /// The session that leads to the object, if its handshake is over.
+    pub(crate) fn open_link(&self) -> Option<Arc<Link>> {
+        match &self.state.lock().way {
+            Way::Link(link) if link.peer().is_some() => Some(link.clone()),
+            _ => None,
+        }
+    }
+
     /// Moves the handle, with what it owes, to an entry in a session with the owner, dialing if there is none. Called with its
     /// way locked. Gives the debts back if there is no way.
     pub(crate) fn ask_again(

@@ -266,8 +266,15 @@ impl Link {
 
     /// The last clone of an import's handle was dropped.
     pub(crate) fn import_dropped(&self, object: ObjectId) {
-        self.dropped.lock().imports.push(object);
-        self.wake.notify_one();
+        let first = {
+            let mut dropped = self.dropped.lock();
+            dropped.imports.push(object);
+            dropped.imports.len() == 1
+        };
+        // The others are taken with it.
+        if first {
+            self.wake.notify_one();
+        }
     }
 
     /// Hands dropped imports and calls that were given up to the session.
@@ -277,9 +284,7 @@ impl Link {
             let session = &mut self.shared.lock().session;
             // First what may have kept an import.
             session.cancel_all(calls);
-            for object in imports {
-                session.dropped(object);
-            }
+            session.dropped(imports);
         }
     }
 

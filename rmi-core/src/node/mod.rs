@@ -1,6 +1,6 @@
 //! Nodes: the only place where sockets, time, tasks and locks live.
 //!
-//! What it is for: [`Node`] is what users hold; `core` is the node itself; a `link` is a session with its lock and its tasks;
+//! What it is for: [`Node`] is what users hold; `core` is the node itself; a `link` is a session with its lock and its tasks, `links` are all of them;
 //! `connection/` gets it connections and keeps it going over as many as it takes; `dispatch` carries out what a session's events ask for; `import` is an object of
 //! another node as proxies hold it; `lost` is what happens when a link ends; `relay` leads streams through nodes between, `tunnel` is one end of such a stream. May use: everything below.
 //!
@@ -23,6 +23,7 @@ mod exports;
 mod handle;
 mod import;
 mod link;
+mod links;
 mod live;
 mod lost;
 mod outward;

@@ -37,7 +37,7 @@ impl Core {
                 let remote: Arc<dyn std::any::Any + Send + Sync> = remote;
                 let import = remote.downcast::<Import>().map_err(|_| "the reference leads to no object")?;
                 let addresses = passed_on(&import.source.addresses.list);
-                let relays = self.relays_to(owner, id);
+                let relays = self.relays_to(&import);
                 Ok(OutReference::Held { owner, id, interface, addresses, relays, pin: import })
             }
         }

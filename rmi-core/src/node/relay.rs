@@ -16,6 +16,7 @@ use crate::node::connection::introducer::Named;
 use crate::node::connection::listen;
 use crate::node::connection::reached::Place;
 use crate::node::core::{Cause, Core};
+use crate::node::import::Import;
 use crate::node::link::{Link, Origin, Reason};
 use crate::node::tunnel::TunnelStream;
 use crate::session::{NoTunnel, Tunneled};
@@ -80,25 +81,28 @@ pub(crate) fn explained(places: &[Place], text: String) -> String {
 }
 
 impl Core {
-    /// Where `owner`, whose `object` this node holds, is found through this node: nowhere, unless this node has a session with it
-    /// that no other relays.
-    pub(crate) fn relays_to(&self, owner: NodeId, object: ObjectId) -> Arc<[String]> {
+    /// Where the owner of what this node holds is found through this node: nowhere, unless this node has a session with it that no
+    /// other relays.
+    pub(crate) fn relays_to(&self, import: &Import) -> Arc<[String]> {
+        let is_direct = |link: &Arc<Link>| link.is_usable() && !link.tunnels.is_relayed();
         match self.relays.own.get() {
-            Some(own) if self.direct_link(owner, Some(object)).is_some() => own.clone(),
-            _ => Arc::new([]),
+            // Nearly always that in which it is held.
+            Some(own) if import.open_link().as_ref().is_some_and(is_direct) => own.clone(),
+            Some(own) if self.links_with(import.source.owner).iter().any(is_direct) => own.clone(),
+            _ => Arc::default(),
         }
     }
 
     /// A session with `node` that no other node relays: the one in which it gave `object`, else the oldest. For no object it is rather one
     /// that this node dialed.
     fn direct_link(&self, node: NodeId, object: Option<ObjectId>) -> Option<Arc<Link>> {
-        let mut links = self.links_with(node);
-        links.retain(|link| link.is_usable() && !link.tunnels.is_relayed());
+        let links = self.links_with(node);
+        let mut direct = links.iter().filter(|link| link.is_usable() && !link.tunnels.is_relayed());
         let better = |link: &&Arc<Link>| match object {
             Some(object) => link.look(|session| session.holds(object)),
             None => link.is_dialed(),
         };
-        links.iter().find(better).or(links.first()).cloned()
+        direct.clone().find(better).or(direct.next()).cloned()
     }
 }
 

@@ -112,7 +112,12 @@ impl Link {
     }
 
     /// Makes a call: see [`Session::call`].
-    pub(crate) fn call(&self, now: Time, caller: Caller, message: Message<Live>) -> Result<u64, Unsent<Live>> {
+    pub(crate) fn call(
+        &self,
+        now: Time,
+        caller: Caller,
+        message: Message<Live>,
+    ) -> Result<u64, Unsent<Live>> {
         let (call, next) = self.with_shared(|shared| {
             let call = shared.session.call(now, caller, message);
             (call, shared.next(now, Who::OneOfMany))

@@ -1,9 +1,14 @@
 //! The session's part in the collection: entries that ask, debts, drops, Dirty (PROTOCOL 7).
 
+use std::collections::VecDeque;
+
 use crate::gc::{Arrival, Debt};
 use crate::id::ObjectId;
 use crate::session::state::{Handles, Session};
 use crate::wire::Frame;
+
+/// How many bytes of Cleans are prepared for one write.
+const CLEANS: usize = 16 * 1024;
 
 impl<H: Handles> Session<H> {
     /// A reference to an object of the peer, pinned by a third node under `debt`, arrived in another session (7.4).
@@ -64,10 +69,30 @@ impl<H: Handles> Session<H> {
         }
     }
 
-    /// The last clone of a handle was dropped (7.5).
-    pub fn dropped(&mut self, object: ObjectId) {
-        if self.imports.dropped(object) {
-            self.clean(object);
+    /// The last clones of the handles of these objects were dropped (7.5). What is to be cleaned leaves with what is sent next, some of
+    /// it at a time.
+    pub fn dropped(&mut self, objects: Vec<ObjectId>) {
+        if self.is_over() {
+            return;
+        }
+        match self.dropped.is_empty() {
+            true => self.dropped = objects.into(),
+            false => self.dropped.extend(objects),
+        }
+    }
+
+    /// Cleans for the next batch: not so many that others wait long behind them, and some however much else there is.
+    pub(super) fn clean_some(&mut self) {
+        let until = self.ring.waiting() + CLEANS;
+        while self.ring.waiting() < until && !self.parting {
+            let Some(object) = self.dropped.pop_front() else {
+                // It may have been a million.
+                self.dropped = VecDeque::new();
+                return;
+            };
+            if self.imports.dropped(object) {
+                self.clean(object);
+            }
         }
     }
 

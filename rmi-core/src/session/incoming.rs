@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::gc::Debt;
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
@@ -34,22 +35,29 @@ pub enum Arrived<H: Handles> {
         interface: InterfaceName,
     },
     /// To an object of a third node, to be imported in the session with that.
-    Third {
-        /// The node that owns it.
-        owner: NodeId,
-        /// Where it can be dialed, as the peer says.
-        addresses: Vec<String>,
-        /// The object.
-        object: ObjectId,
-        /// What is owed to the peer.
-        debt: Debt,
-        /// The interface under which it was given.
-        interface: InterfaceName,
-        /// More Unpins are owed to the peer than this side accepts: this one is paid at once, and the reference not registered before
-        /// it is used.
-        excess: bool,
-    },
+    Third(Box<Third>),
 }
+
+/// A reference to an object of a third node.
+#[derive(Debug)]
+pub struct Third {
+    /// The node that owns it.
+    pub owner: NodeId,
+    /// Where it can be dialed, as the peer says.
+    pub addresses: Vec<String>,
+    /// The object.
+    pub object: ObjectId,
+    /// What is owed to the peer.
+    pub debt: Debt,
+    /// The interface under which it was given.
+    pub interface: InterfaceName,
+    /// More Unpins are owed to the peer than this side accepts: this one is paid at once, and the reference not registered before
+    /// it is used.
+    pub excess: bool,
+}
+
+/// The references of a message: most messages have one at most.
+pub type References<H> = SmallVec<[Arrived<H>; 1]>;
 
 /// What the first frame of a message says.
 #[derive(Debug)]
@@ -103,7 +111,7 @@ pub enum Event<H: Handles> {
         /// What it is.
         head: Head,
         /// The references, in the order of the table.
-        references: Vec<Arrived<H>>,
+        references: References<H>,
         /// The size of the whole payload.
         size: u64,
         /// The payload in this frame.
@@ -118,7 +126,7 @@ pub enum Event<H: Handles> {
         /// Which kind.
         status: ReplyKind,
         /// The references, in the order of the table.
-        references: Vec<Arrived<H>>,
+        references: References<H>,
         /// The payload.
         payload: Bytes,
     },
@@ -351,11 +359,11 @@ impl<H: Handles> Session<H> {
         &mut self,
         table: Table,
         mut make: impl FnMut(ObjectId) -> (H::Import, H::Weak),
-    ) -> Result<Vec<Arrived<H>>, SessionError> {
+    ) -> Result<References<H>, SessionError> {
         if table.is_empty() {
-            return Ok(Vec::new());
+            return Ok(References::<H>::new());
         }
-        let mut arrived = Vec::with_capacity(table.references.len());
+        let mut arrived = References::<H>::with_capacity(table.references.len());
         let Some(peer) = &self.peer else { return violation("a message before the handshake was over") };
         for reference in table.references {
             let object = reference.object;
@@ -389,7 +397,7 @@ impl<H: Handles> Session<H> {
                     let owner = node.node;
                     // Each waits for its owner, which may never answer.
                     let excess = self.owed > u64::from(self.limits.objects);
-                    Arrived::Third { owner, addresses, object, debt, interface, excess }
+                    Arrived::Third(Box::new(Third { owner, addresses, object, debt, interface, excess }))
                 }
             });
         }

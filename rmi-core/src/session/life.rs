@@ -73,6 +73,7 @@ impl<H: Handles> Session<H> {
         let calls = self.calls.end(|call, last| last <= taken && is_whole(call));
         self.outgoing.end(&mut self.garbage);
         self.tunnels = Tunnels::default();
+        self.dropped.clear();
         Lost { imports: self.imports.end(), calls }
     }
 

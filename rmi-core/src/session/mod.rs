@@ -42,7 +42,7 @@ mod tunnels;
 pub use assembly::{Assembly, FragmentError};
 pub use calls::LostCall;
 pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
-pub use incoming::{Arrived, Event, Head, Verdict};
+pub use incoming::{Arrived, Event, Head, References, Third, Verdict};
 pub use life::BYE_UNUSED;
 pub use locality::{Locality, is_localhost};
 pub use message::{Chunk, Failure, Message, OutReference, Output, Outward, Segments, Unsent};

@@ -33,7 +33,10 @@ impl<H: Handles> Session<H> {
         if self.outgoing.calls.len() >= self.outgoing.sweep_at.max(MIN_SWEEP) {
             self.sweep();
         }
-        if self.outgoing.calls.is_empty() && self.has_room_for_calls() && self.may_begin(&message, &self.allowed) {
+        if self.outgoing.calls.is_empty()
+            && self.has_room_for_calls()
+            && self.may_begin(&message, &self.allowed)
+        {
             return Ok(self.begin_at_once(caller, message));
         }
         let call = self.calls.add(caller);
@@ -114,6 +117,7 @@ impl<H: Handles> Session<H> {
         self.ring.waiting() > 0
             || self.received.is_due(ring)
             || !self.pongs.is_empty()
+            || !self.dropped.is_empty() && !self.parting
             || (room && (!self.outgoing.under_way.is_empty() || self.tunnels.has_output()))
     }
 

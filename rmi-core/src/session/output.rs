@@ -18,6 +18,7 @@ impl<H: Handles> Session<H> {
             Phase::Opening if self.eager => {}
             _ => return None,
         }
+        self.clean_some();
         self.pump();
         self.give_up_stalled(now);
         self.fragments();

@@ -186,7 +186,12 @@ impl Ring {
             let before = batch.bytes;
             while batch.first <= self.acked && batch.bytes >= 4 {
                 let mut length = [0; 4];
-                batch.segments.iter().flat_map(|segment| segment.iter()).zip(&mut length).for_each(|(from, to)| *to = *from);
+                batch
+                    .segments
+                    .iter()
+                    .flat_map(|segment| segment.iter())
+                    .zip(&mut length)
+                    .for_each(|(from, to)| *to = *from);
                 let frame = (4 + u32::from_be_bytes(length) as usize).min(batch.bytes);
                 skip(&mut batch.segments, frame);
                 batch.bytes -= frame;

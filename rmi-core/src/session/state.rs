@@ -1,10 +1,11 @@
 //! The state of a session, its ends in time, and what remains of it.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::gc::{Imports, Listing, LostImport, Pins, SessionKey};
-use crate::id::NodeId;
+use crate::id::{NodeId, ObjectId};
 use crate::session::bounds::allowed;
 use crate::session::calls::{Calls, LostCall, Serving};
 use crate::session::handshake::Peer;
@@ -146,6 +147,8 @@ pub struct Session<H: Handles> {
     pub(super) listing: Listing<H::Object>,
     pub(super) pins: Pins<H::Pin>,
     pub(super) imports: Imports<H::Weak>,
+    /// Objects of the peer whose handles were dropped; their entries count those still.
+    pub(super) dropped: VecDeque<ObjectId>,
     pub(super) tunnels: Tunnels,
     /// The highest transfer number the peer has used.
     pub(super) last_transfer: u64,
@@ -204,6 +207,7 @@ impl<H: Handles> Session<H> {
             listing: Listing::default(),
             pins: Pins::default(),
             imports: Imports::default(),
+            dropped: VecDeque::new(),
             tunnels: Tunnels::default(),
             last_transfer: 0,
             pongs: Vec::new(),

@@ -208,7 +208,9 @@ impl Frame {
     pub fn encode_head(&self, out: &mut BytesMut) -> &Bytes {
         static NONE: Bytes = Bytes::new();
         let chunk = match self {
-            Self::Call(Call { chunk, .. }) | Self::Reply(Reply { chunk, .. }) | Self::More { chunk, .. } => chunk,
+            Self::Call(Call { chunk, .. }) | Self::Reply(Reply { chunk, .. }) | Self::More { chunk, .. } => {
+                chunk
+            }
             _ => &NONE,
         };
         framed(out, self.kind(), chunk.len(), |out| self.encode_fields(out));

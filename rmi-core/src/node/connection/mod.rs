@@ -19,6 +19,6 @@ pub(super) mod introducer;
 pub(super) mod listen;
 pub(super) mod policy;
 mod pump;
-mod reading;
 pub(super) mod reached;
+mod reading;
 pub(super) mod resume;

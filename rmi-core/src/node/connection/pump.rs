@@ -7,12 +7,12 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::task::yield_now;
 
+use crate::node::clock;
 use crate::node::connection::desk::{Desk, Stuck};
 use crate::node::connection::handshake::{Connection, read_some};
 use crate::node::connection::reading::{Reading, read};
 use crate::node::dispatch::Inbox;
 use crate::node::link::{Link, Reason};
-use crate::node::clock;
 use crate::session::{Output, SessionError, Time, Timeout};
 use crate::transport::{Reader, Writer};
 

@@ -183,7 +183,7 @@ fn an_import_keeps_it() {
     two.goes_on();
     two.owner.answer_dirty(OBJECT, Some(1));
     two.goes_on();
-    two.dialer.dropped(OBJECT);
+    two.dialer.dropped(vec![OBJECT]);
     two.ends();
     assert!(two.dialer.import_from_third(OBJECT, debt, || ((), ())).is_none());
     assert!(two.dialer.ask_again(OBJECT, (), vec![debt]).is_err());
@@ -196,7 +196,7 @@ fn a_call_and_its_listing_and_its_pin_keep_it() {
     two.goes_on();
     two.answer(Vec::new());
     two.goes_on();
-    two.owner.dropped(OBJECT);
+    two.owner.dropped(vec![OBJECT]);
     two.goes_on();
     two.owner.unpin(1);
     two.ends();
@@ -229,7 +229,8 @@ fn an_unpin_that_is_owed_keeps_it() {
     two.call(Vec::new());
     two.talk();
     let arrived = two.answer(vec![held()]);
-    let [Arrived::Third { debt, .. }] = &arrived[..] else { panic!("{arrived:?}") };
+    let [Arrived::Third(third)] = &arrived[..] else { panic!("{arrived:?}") };
+    let debt = &third.debt;
     assert_eq!(debt.transfer, 1);
     two.goes_on();
     assert_eq!(two.owner.pinned(), 1);
