@@ -1,0 +1,11 @@
+#[cfg(feature = "others")]
+pub mod capnp;
+pub mod mini;
+pub mod raw;
+#[cfg(feature = "others")]
+pub mod remoc;
+pub mod rmi;
+#[cfg(feature = "others")]
+pub mod tarpc;
+#[cfg(feature = "others")]
+pub mod tonic;
