@@ -55,11 +55,11 @@ fn main() -> Result<()> {
             Ok(())
         }
         Some(Command::Visitor { mode, owner }) => {
-            process::Life::HELPER.watch();
+            process::Life::helper(true).watch();
             runtime::run(mode, peers::rmi::visitor::run(owner.into()))
         }
         Some(Command::Crowd { mode, server, count }) => {
-            process::Life::HELPER.watch();
+            process::Life::helper(false).watch();
             runtime::run(mode, peers::rmi::crowd::run(server.into(), count))
         }
     }

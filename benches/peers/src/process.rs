@@ -18,8 +18,10 @@ pub struct Life {
 }
 
 impl Life {
-    /// Of helpers, which watch their stdin themselves or are killed.
-    pub const HELPER: Self = Self { max_seconds: 300.0, leash: false };
+    /// Of a helper of a client. One that takes its leave by itself is not on the leash.
+    pub const fn helper(leash: bool) -> Self {
+        Self { max_seconds: 300.0, leash }
+    }
 
     pub fn watch(&self) {
         let seconds = self.max_seconds;

@@ -13,7 +13,7 @@ use super::window::quantile;
 use crate::workload::Shape;
 
 /// Room for the latencies of one caller: more than 10 s of 3 us calls.
-const LATENCIES: usize = 4_000_000;
+pub const LATENCIES: usize = 4_000_000;
 
 /// One caller: one call after the other until the phase is over.
 pub async fn caller(

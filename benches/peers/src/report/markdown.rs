@@ -54,7 +54,8 @@ impl Line<'_> {
             (Some((peer, _)), Some(of)) => format!("{} ({peer})", ratio(of)),
             _ => "-".into(),
         };
-        let spread = us.map_or_else(|| "-".into(), |us| format!("{:.0} %", us.spread.abs()));
+        let spread = us.filter(|us| us.rounds > 1);
+        let spread = spread.map_or_else(|| "-".into(), |us| format!("{:.0} %", us.spread.abs()));
         let foreign = self.runs.foreign(self.row.workload);
         let (target, verdict) = (self.target(), self.verdict());
         let _ = writeln!(line, " {raw} | {best} | {target} | {verdict} | {spread} | {foreign:.0} % |");
@@ -134,7 +135,7 @@ impl Line<'_> {
         };
         let is_disturbed = self.runs.foreign(self.row.workload) > self.runs.foreign_limit();
         let is_rough = is_disturbed || self.us().is_none_or(|us| us.rounds < ROUNDS);
-        format!("{verdict}{}", if is_rough { ", roughly" } else { "" })
+        format!("{verdict}{}", if is_rough { " (rough)" } else { "" })
     }
 }
 

@@ -18,6 +18,9 @@ use crate::workload::Workload;
 pub use markdown::markdown;
 use rows::ROWS;
 
+#[cfg(test)]
+mod tests;
+
 /// All runs, and what there is to say about them.
 #[derive(Default)]
 pub struct Runs {

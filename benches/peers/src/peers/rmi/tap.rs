@@ -108,26 +108,65 @@ async fn relay(
     direction: Direction,
 ) -> Result<()> {
     let mut buffer = vec![0; 64 * 1024];
-    let mut skip = PREFACE;
-    let mut head = Vec::with_capacity(5);
+    let mut heads = Heads::default();
     loop {
         let read = from.read(&mut buffer).await?;
         if read == 0 {
             return Ok(());
         }
-        for byte in &buffer[..read] {
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            head.push(*byte);
-            if let Some((length, [kind])) = head.split_first_chunk::<4>() {
-                skip = (u32::from_be_bytes(*length) as usize).saturating_sub(1);
-                let mut frames = frames.lock().unwrap_or_else(PoisonError::into_inner);
-                *frames.entry((connection, direction, *kind)).or_default() += 1;
-                head.clear();
+        heads.feed(&buffer[..read], |kind| {
+            let mut frames = frames.lock().unwrap_or_else(PoisonError::into_inner);
+            *frames.entry((connection, direction, kind)).or_default() += 1;
+        });
+        to.write_all(&buffer[..read]).await?;
+    }
+}
+
+/// Finds the heads of frames in a stream, however it is cut.
+struct Heads {
+    /// Bytes until the next head.
+    skip: usize,
+    head: Vec<u8>,
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self { skip: PREFACE, head: Vec::with_capacity(5) }
+    }
+}
+
+impl Heads {
+    /// Calls `each` with the kind of each frame whose head is complete.
+    fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(u8)) {
+        while !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            let Some((byte, rest)) = bytes.split_first() else { return };
+            self.head.push(*byte);
+            bytes = rest;
+            if let Some((length, [kind])) = self.head.split_first_chunk::<4>() {
+                // The length counts the kind.
+                self.skip = (u32::from_be_bytes(*length) as usize).saturating_sub(1);
+                each(*kind);
+                self.head.clear();
             }
         }
-        to.write_all(&buffer[..read]).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_found_however_the_stream_is_cut() {
+        let stream =
+            [b"RMI\x01".as_slice(), &[0, 0, 0, 1, 9], &[0, 0, 0, 3, 17, 1, 2], &[0, 0, 0, 2, 18, 7]].concat();
+        for cut in 1..=stream.len() {
+            let (mut heads, mut kinds) = (Heads::default(), Vec::new());
+            stream.chunks(cut).for_each(|part| heads.feed(part, |kind| kinds.push(kind)));
+            assert_eq!(kinds, [9, 17, 18], "in parts of {cut}");
+        }
     }
 }
