@@ -62,7 +62,7 @@ fn record(id: u64) -> Record {
         name: format!("record {id}"),
         place: (1.5, -2.5),
         tags: vec!["first".into(), "second".into()],
-        state: if id % 2 == 0 { State::Idle } else { State::Busy { since: id, progress: 0.5 } },
+        state: if id.is_multiple_of(2) { State::Idle } else { State::Busy { since: id, progress: 0.5 } },
         parent: id.checked_sub(1),
     }
 }

@@ -116,7 +116,10 @@ impl Two {
     }
 
     /// The owner answers call 1. Returns the references that arrived.
-    pub(in crate::session) fn answer(&mut self, references: Vec<OutReference<Numbers>>) -> Vec<Arrived<Numbers>> {
+    pub(in crate::session) fn answer(
+        &mut self,
+        references: Vec<OutReference<Numbers>>,
+    ) -> Vec<Arrived<Numbers>> {
         self.owner.reply(1, ReplyKind::Ok, Bytes::new(), references);
         let mut arrived = Vec::new();
         for event in self.talk().0 {
