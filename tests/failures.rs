@@ -440,7 +440,7 @@ async fn arguments_and_results_that_do_not_decode() {
     let short: others::ShortLedgerProxy = client.root(&at, "ledger").await.unwrap();
     let deep: others::DeepLedgerProxy = client.root(&at, "ledger").await.unwrap();
     for (answer, expected, why) in [
-        (other.enter(name(), "seven".into(), vec![]).await, "amount", "FixStr"),
+        (other.enter(name(), "seven".into(), vec![]).await, "amount", "a text, expected u64"),
         (short.enter(name(), 7).await, "tags", "missing"),
         (deep.enter(name(), 7, vec![1]).await, "tags", "string"),
     ] {

@@ -38,7 +38,7 @@ BREACHES = {
     "6.1, Abort of nothing": [frame(ABORT, first=1)],
     "6.1, more than the size": [call(size=3, payload=b"x"), frame(MORE, first=1, payload=b"xxx")],
     "6.1, More after Abort": [call(size=3, payload=b"x"), frame(ABORT, first=1), frame(MORE, first=1, payload=b"x")],
-    "6.2, a frame over the limit": [call(size=70_000, payload=bytes(65_537))],
+    "6.2, a frame over the limit": [call(size=140_000, payload=bytes(131_073))],
     "2.5, a message over the limit": [call(size=67_108_865, payload=b"x")],
     "6.3, too much begun": [call(call=at, size=60_000_000, payload=b"x") for at in range(5)],
     "5.2, the sender as a third node": None,

@@ -17,7 +17,7 @@ def sizes(address):
     desk, shelf = session.root("desk"), session.root("shelf")
     ok("1 MiB, both ways", desk.call("reverse", MIB) == MIB[::-1])
     frames = [size for kind, _, size in session.seen if kind == MORE]
-    ok("in frames of the agreed size", len(frames) >= 15 and max(frames) <= 65_536 + 16)
+    ok("in frames of the agreed size", len(frames) >= 7 and max(frames) <= 131_072 + 16)
     calls = [session.begin(desk.entry.object, "rmi.Desk", "reverse", [MIB]) for _ in range(3)]
     ok("three of them at a time", all(session.answer(call) == MIB[::-1] for call in calls))
     interleaved(node, session, desk, shelf)

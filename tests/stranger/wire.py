@@ -14,7 +14,7 @@ NOBODY = bytes(16)
 
 # 2.5, in order.
 DEFAULTS = {
-    "frame": 65_536, "table": 262_144, "message": 67_108_864, "references": 4_096,
+    "frame": 131_072, "table": 262_144, "message": 67_108_864, "references": 4_096,
     "calls": 4_096, "ring": 16_777_216, "objects": 1_000_000, "partial": 268_435_456,
 }  # fmt: skip
 
