@@ -137,7 +137,10 @@ struct Story {
 
 impl Story {
     async fn begin() -> Self {
-        let limits = Limits { frame: 1024, ..Limits::default() };
+        Self::with(Limits { frame: 1024, ..Limits::default() }).await
+    }
+
+    async fn with(limits: Limits) -> Self {
         let server = start(Node::builder().listen("tcp://127.0.0.1:0").limits(limits)).await;
         let counted = Counted::default();
         server.publish("bench", &BenchProxy::new(counted.clone()));
@@ -228,6 +231,29 @@ async fn a_break_at_every_byte_of_a_resumption() {
         story.broke(200).await;
         story.end().await;
     }
+}
+
+/// The same at some places of messages in several large frames, two at a time in each direction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn breaks_within_large_frames() {
+    let story = Story::with(Limits { frame: 40_000, ..Limits::default() }).await;
+    let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n / 7) as u8).collect();
+    let mut id = 0;
+    for place in (0..600_000).step_by(4_999) {
+        for direction in [0, 1] {
+            story.cutter.left[direction].store(place, Ordering::SeqCst);
+            let notes =
+                (story.bench.note(id, bytes.clone()), story.bench.note(id + 1, bytes[..250_000].to_vec()));
+            let (one, two) = within(async { tokio::join!(notes.0, notes.1) }).await;
+            assert!(one.unwrap() == bytes && two.unwrap() == bytes[..250_000], "cut after {place}");
+            assert_eq!((story.counted.executed(id), story.counted.executed(id + 1)), (1, 1));
+            story.cutter.left[direction].store(ALL, Ordering::SeqCst);
+            id += 2;
+        }
+    }
+    story.broke(200).await;
+    within(story.client.shutdown()).await;
+    within(story.server.shutdown()).await;
 }
 
 /// An acceptor that takes every Resume and hangs up: it is dialed no more often than one that never answers.

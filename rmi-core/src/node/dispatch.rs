@@ -65,13 +65,7 @@ impl Inbox {
                 let references = resolve_all(link, references);
                 answered(link, caller, status, payload, references);
             }
-            Event::More { first, chunk } => {
-                let mut whole = self.assembly.more(first, &chunk);
-                if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole {
-                    *verdict = link.look(|session| session.reconsider(*call, *verdict));
-                }
-                return delivered(link, whole);
-            }
+            Event::More { first, chunk } => return continued(link, self.assembly.more(first, &chunk)),
             Event::Abort { first } => {
                 let (head, references) = self.assembly.abort(first).map_err(fragment)?;
                 drop(references);
@@ -94,6 +88,24 @@ impl Inbox {
             Event::Bye { code, text } => return Err(Close(Reason::Bye { code, text })),
         }
         Ok(Work::Done)
+    }
+
+    /// Where so many bytes of a message that has begun are to be read to, behind what is there. `None`: it has not, or has not so many left.
+    pub(crate) fn room(&mut self, first: u64, bytes: usize) -> Option<&mut Vec<u8>> {
+        self.assembly.room(first, bytes).ok()
+    }
+
+    /// Handles a frame of `len` bytes whose payload was read to where [`room`](Self::room) said.
+    pub(crate) fn handle_more(
+        &mut self,
+        link: &Arc<Link>,
+        now: Time,
+        first: u64,
+        len: usize,
+    ) -> Result<Work, Close> {
+        let handled = link.with_quietly(|session| session.handle_more(now, len));
+        handled.map_err(|error| Close(error.into()))?;
+        continued(link, Ok(self.assembly.whole(first)))
     }
 }
 
@@ -128,11 +140,18 @@ pub(crate) fn handle_plain(
     }
 }
 
-#[expect(clippy::type_complexity, reason = "what the assembly returns, whole or not")]
-fn delivered(
-    link: &Arc<Link>,
-    whole: Result<Option<((Head, Vec<AnyProxy>), Bytes)>, FragmentError>,
-) -> Result<Work, Close> {
+/// What the assembly returns: a message, if it is whole.
+type Whole = Result<Option<((Head, Vec<AnyProxy>), Bytes)>, FragmentError>;
+
+/// A message was continued; its caller may have given it up since it began.
+fn continued(link: &Arc<Link>, mut whole: Whole) -> Result<Work, Close> {
+    if let Ok(Some(((Head::Call { call, verdict, .. }, _), _))) = &mut whole {
+        *verdict = link.look(|session| session.reconsider(*call, *verdict));
+    }
+    delivered(link, whole)
+}
+
+fn delivered(link: &Arc<Link>, whole: Whole) -> Result<Work, Close> {
     Ok(match whole.map_err(fragment)? {
         Some(((head, references), payload)) => deliver(link, head, references, payload),
         None => Work::Done,

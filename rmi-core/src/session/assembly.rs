@@ -14,7 +14,7 @@ const REFERENCE: u64 = 256;
 const MAX_BESIDE: u64 = 64 * 1024 * 1024;
 
 /// How much room is made for a message before it is there, in bytes.
-const MAX_ROOM: u64 = 1024 * 1024;
+const MAX_ROOM: u64 = 2 * 1024 * 1024;
 
 /// Messages that have begun and are not complete, by the number of their first frame. `M` is what the first frame said, its
 /// references among it.
@@ -84,16 +84,27 @@ impl<M> Assembly<M> {
 
     /// A further frame. Returns the message if it is whole now.
     pub fn more(&mut self, first: u64, chunk: &[u8]) -> Result<Option<(M, Bytes)>, FragmentError> {
+        let payload = self.room(first, chunk.len())?;
+        payload.extend_from_slice(chunk);
+        Ok(self.whole(first))
+    }
+
+    /// Where the payload of a further frame goes, so many bytes: behind what is there, not yet more than them.
+    pub fn room(&mut self, first: u64, bytes: usize) -> Result<&mut Vec<u8>, FragmentError> {
         let partial = self.partial.get_mut(&first).ok_or(FragmentError::NotBegun)?;
-        let whole = (partial.payload.len() + chunk.len()) as u64;
-        if whole > partial.size {
+        if (partial.payload.len() + bytes) as u64 > partial.size {
             return Err(FragmentError::TooMuch);
         }
-        partial.payload.extend_from_slice(chunk);
-        if whole < partial.size {
-            return Ok(None);
+        Ok(&mut partial.payload)
+    }
+
+    /// The message, if it is whole: all that [`room`](Self::room) was made for is there.
+    pub fn whole(&mut self, first: u64) -> Option<(M, Bytes)> {
+        let partial = self.partial.get(&first)?;
+        if (partial.payload.len() as u64) < partial.size {
+            return None;
         }
-        Ok(self.remove(first).map(|partial| (partial.message, pool::share(partial.payload))))
+        self.remove(first).map(|partial| (partial.message, pool::share(partial.payload)))
     }
 
     /// The rest will not come. Returns what the first frame said.

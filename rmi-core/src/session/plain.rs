@@ -65,6 +65,13 @@ impl<H: Handles> Session<H> {
         self.serve(call, size)
     }
 
+    /// [`handle`](Self::handle) of a frame of `len` bytes that continues a message.
+    pub fn handle_more(&mut self, now: Time, len: usize) -> Result<(), SessionError> {
+        self.arrived_frame(now, len)?;
+        self.received.count(len, now);
+        Ok(())
+    }
+
     /// [`handle`](Self::handle) of a frame of `len` bytes that is the whole answer to a call. Returns who waits for it.
     pub fn handle_answer(&mut self, now: Time, len: usize, call: u64) -> Result<H::Caller, SessionError> {
         self.arrived_frame(now, len)?;

@@ -2,6 +2,7 @@
 //! (PROTOCOL 3.1 to 3.3).
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -20,8 +21,14 @@ const ACK_BYTES: u64 = 512 * 1024;
 /// Payloads from this size on are not copied behind the head of their frame.
 const GATHER: usize = 4096;
 
-/// How much memory is taken at a time for frames that are encoded.
-const TAIL: usize = 4096;
+/// How many received frames may wait for their Ack when something leaves anyway: the peer's ring stays small.
+const ACK_FRAMES: u64 = 64;
+
+/// How much memory is taken at a time for frames that are encoded: at first, and when many are encoded before they leave.
+const BLOCK: RangeInclusive<usize> = 4 * 1024..=64 * 1024;
+
+/// What the head of a frame needs that carries no references.
+const HEAD: usize = 64;
 
 /// How much the batches of a ring that is empty may keep for the next ones.
 const SPARE_BATCHES: usize = 64;
@@ -42,6 +49,8 @@ pub(super) struct Ring {
     /// Encoded, numbered, not yet handed to a connection: what is complete, and what frames are being added to.
     ready: Segments,
     tail: BytesMut,
+    /// How much memory is taken next for the tail.
+    block: usize,
     /// Bytes in both.
     fresh: usize,
     /// Bytes in `batches`.
@@ -71,10 +80,10 @@ impl Ring {
 
     /// Numbers and encodes a frame: from here on it leaves. Returns its number.
     pub(super) fn push(&mut self, frame: &Frame) -> u64 {
-        self.prepare();
+        self.prepare(0);
         let before = self.tail.len();
-        let chunk = frame.encode_head(&mut self.tail);
-        self.append(before, Chunk::Shared(chunk))
+        let chunk = Chunk::Shared(frame.encode_head(&mut self.tail));
+        self.append(before, chunk)
     }
 
     /// The same with the first frame of a message.
@@ -85,16 +94,23 @@ impl Ring {
         size: u64,
         chunk: Chunk<'_>,
     ) -> u64 {
-        self.prepare();
+        self.prepare(if is_gathered(chunk) { 0 } else { chunk.len() });
         let before = self.tail.len();
         encode_message(&mut self.tail, head, table, size, chunk.len());
         self.append(before, chunk)
     }
 
-    /// What is encoded little by little takes memory by the piece.
-    fn prepare(&mut self) {
-        if self.tail.capacity() == 0 {
-            self.tail.reserve(TAIL);
+    /// Sees to memory for a frame whose payload takes so much of it. What the peer has acknowledged is used again.
+    fn prepare(&mut self, payload: usize) {
+        let need = HEAD + payload;
+        if self.tail.capacity() - self.tail.len() >= need || self.tail.try_reclaim(need) {
+            return;
+        }
+        self.block = if self.tail.is_empty() { self.block / 2 } else { self.block * 2 };
+        self.block = self.block.clamp(*BLOCK.start(), *BLOCK.end());
+        let full = std::mem::replace(&mut self.tail, BytesMut::with_capacity(self.block.max(need)));
+        if !full.is_empty() {
+            self.ready.push(full.freeze());
         }
     }
 
@@ -102,7 +118,7 @@ impl Ring {
     fn append(&mut self, before: usize, chunk: Chunk<'_>) -> u64 {
         self.fresh += self.tail.len() - before + chunk.len();
         match chunk {
-            Chunk::Shared(bytes) if bytes.len() >= GATHER => {
+            Chunk::Shared(bytes) if is_gathered(chunk) => {
                 self.ready.push(self.tail.split().freeze());
                 self.ready.push(bytes.clone());
             }
@@ -176,6 +192,9 @@ impl Ring {
         }
         if self.batches.is_empty() {
             self.batches.shrink_to(SPARE_BATCHES);
+            if self.tail.is_empty() && self.tail.capacity() > *BLOCK.start() {
+                self.tail = BytesMut::new();
+            }
         }
         Ok(sent)
     }
@@ -201,6 +220,11 @@ impl Ring {
         }
         (self.sent, self.again) = (0, self.bytes);
     }
+}
+
+/// Whether a payload is written from where it is, and not copied behind the head of its frame.
+fn is_gathered(chunk: Chunk<'_>) -> bool {
+    matches!(chunk, Chunk::Shared(bytes) if bytes.len() >= GATHER)
 }
 
 /// Drops the first `bytes` of what is to be written.
@@ -260,9 +284,11 @@ impl Received {
         self.bytes >= (ring / 4).min(ACK_BYTES)
     }
 
-    /// The Ack to send now, if one is due: after a delay, or when a quarter of `ring` bytes, or [`ACK_BYTES`], wait for it.
+    /// The Ack to send now, if one is due: after a delay, when a quarter of `ring` bytes, or [`ACK_BYTES`], wait for it; or when
+    /// [`ACK_FRAMES`] do, as something leaves anyway.
     pub(super) fn acknowledge(&mut self, now: Time, ring: u64) -> Option<u64> {
         let due = self.due.is_some_and(|due| due <= now) || self.is_due(ring);
+        let due = due || self.frames - self.acked >= ACK_FRAMES;
         if !due || self.frames == self.acked {
             return None;
         }

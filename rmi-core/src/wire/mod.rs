@@ -26,7 +26,7 @@ pub use framing::{announced, split};
 pub use handshake::{ADDRESSES_MAX, Hello, Refused, RefusedCode, Resume, Resumed, Welcome};
 pub use limits::{HANDSHAKE_FRAME_MAX, Limits};
 pub use message::{Call, MessageHead, Reply, ReplyKind, Target, encode_message};
-pub use plain::{Plain, plain};
+pub use plain::{Plain, continued, plain};
 pub use relay::{Relay, RelayOp};
 pub use table::{INTERFACE_MAX, NODE_ADDRESSES_MAX, Owner, Table, TableNode, TableReference};
 

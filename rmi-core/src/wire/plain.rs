@@ -59,6 +59,17 @@ pub fn plain(body: &[u8], limits: &Limits) -> Option<(Plain, usize)> {
     fits.then_some((head, body.len() - rest.len()))
 }
 
+/// Looks at the beginning of a frame of `length` bytes, kind byte and body, that is not all here. If it continues a message, returns the number
+/// of that message's first frame, and where the payload begins. `None`: it does not, or [`Frame::decode`](super::Frame::decode) will have
+/// something to say about it.
+pub fn continued(body: &[u8], length: usize, limits: &Limits) -> Option<(u64, usize)> {
+    let mut rest = body;
+    let [kind::MORE] = take(&mut rest)? else { return None };
+    let first = varint(&mut rest)?;
+    let at = body.len() - rest.len();
+    (at <= length && length - at <= limits.frame as usize).then_some((first, at))
+}
+
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (first, after) = rest.split_first_chunk()?;
     *rest = after;

@@ -50,7 +50,7 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: Inbox)
         }
         reason
     };
-    let Reading { reader, inbox, .. } = *desk.clear().await;
+    let (reader, inbox) = desk.clear().await.end();
     link.disconnected();
     let reason = match reason {
         // The peer hung up because it was told so.

@@ -14,7 +14,7 @@ use crate::node::link::{Link, Reason};
 use crate::pool;
 use crate::session::Time;
 use crate::transport::Reader;
-use crate::wire::{self, Frame};
+use crate::wire::{self, Frame, Limits};
 
 /// Frames from this size on are read into memory of their own: what keeps a payload keeps no more than its frame, and nothing is
 /// moved when they come one after another.
@@ -28,11 +28,29 @@ pub(super) struct Reading {
     pub(super) reader: Reader,
     /// What was read and not handled.
     buffer: BytesMut,
-    /// The frame that is being read, if it is large: what is here of it, and how long it is.
-    large: Option<(Vec<u8>, usize)>,
+    /// The frame that is being read, if it is large.
+    large: Option<Large>,
     /// How much is read at a time.
     room: usize,
-    pub(super) inbox: Inbox,
+    inbox: Inbox,
+}
+
+/// A large frame, of which not all is here.
+enum Large {
+    /// In memory of its own, and its length, kind byte and body.
+    Apart(Vec<u8>, usize),
+    /// The continuation of a message: its payload is read to where that message is. How long that is before and afterwards.
+    More { first: u64, payload: RangeInclusive<usize>, len: usize },
+}
+
+/// What is to be handled.
+enum Arrived {
+    Frame(Bytes),
+    /// The payload of a frame of `len` bytes is where its message is.
+    More {
+        first: u64,
+        len: usize,
+    },
 }
 
 impl Reading {
@@ -45,7 +63,13 @@ impl Reading {
     fn next(&mut self, link: &Arc<Link>, now: Time) -> Result<Option<Work>, Close> {
         let limits = &link.core.settings.limits;
         let violation = |error: wire::WireError| Close(Reason::Violation(error.to_string()));
-        let Some(bytes) = self.frame(limits.max_frame_len()).map_err(violation)? else { return Ok(None) };
+        let bytes = match self.arrived(limits).map_err(violation)? {
+            None => return Ok(None),
+            Some(Arrived::Frame(bytes)) => bytes,
+            Some(Arrived::More { first, len }) => {
+                return self.inbox.handle_more(link, now, first, len).map(Some);
+            }
+        };
         let len = bytes.len() + 4;
         let work = match wire::plain(&bytes, limits) {
             Some((plain, at)) => handle_plain(link, now, plain, bytes, at),
@@ -57,26 +81,63 @@ impl Reading {
         work.map(Some)
     }
 
-    /// The next frame's kind byte and body.
-    fn frame(&mut self, max: usize) -> Result<Option<Bytes>, wire::WireError> {
-        if let Some((frame, _)) = self.large.take_if(|(frame, length)| frame.len() == *length) {
-            return Ok(Some(pool::share(frame)));
+    /// What there is to handle next.
+    fn arrived(&mut self, limits: &Limits) -> Result<Option<Arrived>, wire::WireError> {
+        if self.large.is_none() {
+            if let Some(frame) = wire::split(&mut self.buffer, limits.max_frame_len())? {
+                return Ok(Some(Arrived::Frame(frame)));
+            }
+            self.begin_large(limits);
         }
-        if self.large.is_some() {
+        let is_here = match &self.large {
+            None => false,
+            Some(Large::Apart(frame, length)) => frame.len() == *length,
+            Some(Large::More { first, payload, .. }) => {
+                self.inbox.room(*first, 0).is_some_and(|message| message.len() == *payload.end())
+            }
+        };
+        if !is_here {
             return Ok(None);
         }
-        let whole = wire::split(&mut self.buffer, max)?;
-        if whole.is_none()
-            && let Some(length) = wire::announced(&self.buffer).filter(|length| *length >= LARGE)
+        Ok(self.large.take().map(|large| match large {
+            Large::Apart(frame, _) => Arrived::Frame(pool::share(frame)),
+            Large::More { first, len, .. } => Arrived::More { first, len },
+        }))
+    }
+
+    /// What is not all here gets its place, if it is large.
+    fn begin_large(&mut self, limits: &Limits) {
+        let length = wire::announced(&self.buffer).filter(|length| *length >= LARGE);
+        let Some(length) = length else { return };
+        let here = &self.buffer[4..];
+        let continued = wire::continued(here, length, limits);
+        let message =
+            continued.and_then(|(first, at)| Some((first, at, self.inbox.room(first, length - at)?)));
+        self.large = Some(match message {
+            Some((first, at, message)) => {
+                let before = message.len();
+                message.extend_from_slice(&here[at..]);
+                Large::More { first, payload: before..=before + length - at, len: length + 4 }
+            }
+            None => {
+                let mut frame = pool::take(length);
+                frame.extend_from_slice(here);
+                Large::Apart(frame, length)
+            }
+        });
+        self.buffer.clear();
+        // The next one is probably large, too: only its beginning has to be moved.
+        self.room = *ROOM.start();
+    }
+
+    /// What outlives the connection. What is here of a frame comes again over the next one.
+    pub(super) fn end(mut self) -> (Reader, Inbox) {
+        if let Some(Large::More { first, payload, .. }) = self.large
+            && let Some(message) = self.inbox.room(first, 0)
         {
-            let mut frame = pool::take(length);
-            frame.extend_from_slice(&self.buffer[4..]);
-            self.buffer.clear();
-            self.large = Some((frame, length));
-            // The next one is probably large, too: only its beginning has to be moved.
-            self.room = *ROOM.start();
+            message.truncate(*payload.start());
         }
-        Ok(whole)
+        (self.reader, self.inbox)
     }
 
     async fn more(&mut self) -> Result<(), Close> {
@@ -90,9 +151,14 @@ impl Reading {
 
     async fn read(&mut self) -> io::Result<()> {
         let read = match &mut self.large {
-            Some((frame, length)) => {
+            Some(Large::Apart(frame, length)) => {
                 let left = *length - frame.len();
                 self.reader.read_buf(&mut frame.limit(left)).await?
+            }
+            Some(Large::More { first, payload, .. }) => {
+                let message = self.inbox.room(*first, 0).ok_or(io::ErrorKind::NotFound)?;
+                let left = payload.end() - message.len();
+                self.reader.read_buf(&mut message.limit(left)).await?
             }
             None => {
                 self.make_room();
@@ -114,7 +180,10 @@ impl Reading {
         if self.buffer.is_empty() && self.buffer.capacity() > 4 * self.room {
             self.buffer = BytesMut::new();
         }
-        self.buffer.reserve(self.room);
+        // Many small frames come one after another into the same memory.
+        if self.buffer.capacity() - self.buffer.len() < self.room / 2 {
+            self.buffer.reserve(self.room);
+        }
     }
 }
 

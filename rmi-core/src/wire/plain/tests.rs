@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 use proptest::prelude::*;
 
-use super::plain;
+use super::{continued, plain};
 use crate::id::{MethodId, ObjectId};
 use crate::wire::{Frame, Limits, MessageHead, Plain, ReplyKind, Target, encode_message};
 
@@ -50,6 +50,35 @@ proptest! {
                 }
                 (found, decoded) => prop_assert!(false, "{:?} is decoded as {:?}", found, decoded),
             }
+        }
+    }
+
+    /// What continues a message is known by its first bytes to be what decoding says, once all of it is here.
+    #[test]
+    fn what_continues_a_message_is_what_decoding_says(
+        first in any::<u64>(),
+        payload in prop::collection::vec(any::<u8>(), 0..200),
+        here in any::<prop::sample::Index>(),
+        spoiled in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        frame in 100..300_u32,
+    ) {
+        let limits = Limits { frame, ..Limits::default() };
+        let mut out = BytesMut::new();
+        Frame::More { first, chunk: payload.into() }.encode(&mut out);
+        let mut body = out.split_off(4);
+        if let Some((at, byte)) = spoiled {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        let here = here.index(body.len() + 1);
+        let found = continued(&body[..here], body.len(), &limits);
+        let decoded = Frame::decode(body.clone().freeze(), &limits);
+        match (found, decoded) {
+            (Some((number, at)), Ok(Frame::More { first, chunk })) => {
+                prop_assert_eq!((number, &body[at..]), (first, &chunk[..]));
+            }
+            (None, Ok(Frame::More { .. })) => prop_assert!(here <= 9 || first >= 1 << 63),
+            (found, _) => prop_assert_eq!(found, None),
         }
     }
 }
