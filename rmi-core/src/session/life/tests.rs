@@ -9,7 +9,7 @@ use crate::gc::Debt;
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
 use crate::session::{
     Arrived, Event, Handles, Handshake, Introduction, Locality, Message, OutReference, Outward, Role,
-    Session, Ticket, Time,
+    Session, Ticket, Time, Timeout,
 };
 use crate::wire::{Frame, Limits, ReplyKind, split};
 
@@ -169,6 +169,16 @@ fn what_nothing_uses_ends_when_a_ping_is_due() {
     two.now = two.now + LEASE / 3 - Duration::from_millis(1);
     assert!(two.dialer.poll_output(two.now).is_none());
     two.ends();
+}
+
+/// Whoever has something to send may be here before the writer, which ends the session.
+#[test]
+fn nothing_leaves_once_the_lease_is_over() {
+    let mut two = Two::new();
+    two.call(Vec::new());
+    two.now = two.now + LEASE;
+    assert!(two.dialer.has_output() && two.dialer.poll_output(two.now).is_none());
+    assert_eq!(two.dialer.handle_timeout(two.now), Timeout::HolderEnd);
 }
 
 #[test]
