@@ -137,7 +137,15 @@ impl World {
                 self.violate(Invariant::L2, || format!("link {key} is revived by a frame"));
                 None
             }
-            Ok(said) => Some(said),
+            Ok(said) => {
+                let serving = self.links.get(&key).map_or(0, |link| link.session.serving());
+                if serving > self.limits.calls as usize {
+                    self.violate(Invariant::Protocol, || {
+                        format!("link {key} serves {serving} calls at a time")
+                    });
+                }
+                Some(said)
+            }
             Err(SessionError::Expired) => {
                 self.close(key, Reason::Expired);
                 None
