@@ -78,3 +78,6 @@ impl<H: Handles> Session<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
