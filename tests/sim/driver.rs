@@ -174,7 +174,7 @@ impl World {
         }
         let retires = self.links.get(&key).is_some_and(|link| link.session.has_retired());
         match output {
-            None if retires => return self.close(key, Reason::Unused),
+            None if retires => self.close(key, Reason::Unused),
             None => {
                 if self.links.get(&key).is_some_and(|link| !link.session.is_flushed()) {
                     self.reach("a full ring");
