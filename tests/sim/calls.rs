@@ -34,7 +34,7 @@ impl World {
             executed: 0,
             left: false,
             never: false,
-            answer: None,
+            answers: Vec::new(),
             outcomes: 0,
             outcome: None,
         };

@@ -35,8 +35,9 @@ pub struct CallRecord {
     pub left: bool,
     /// It is certain that it is not executed.
     pub never: bool,
-    /// What the answer was.
-    pub answer: Option<(usize, Vec<ObjectId>)>,
+    /// What the answer was. A root that rode along with a handshake that failed is asked for again, and may be answered twice, each time
+    /// with what is published then.
+    pub answers: Vec<(usize, Vec<ObjectId>)>,
     pub outcomes: u32,
     pub outcome: Option<Outcome>,
 }
@@ -198,7 +199,7 @@ impl World {
         let Some(references) = references else { return self.send_fault(key, call, number, REFUSED) };
         let bytes = payload(number, OK, size);
         if let Some(record) = self.calls.get_mut(&number) {
-            record.answer = Some((size, answer.iter().map(Proxy::object).collect()));
+            record.answers.push((size, answer.iter().map(Proxy::object).collect()));
         }
         if references.is_empty() && self.reply_plain(key, call, &bytes) {
             return;
