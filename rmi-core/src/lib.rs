@@ -1,5 +1,6 @@
 //! The core of `rmi`. Use the facade crate `rmi`; this one is its inside.
 
+mod backoff;
 pub mod error;
 #[doc(hidden)]
 pub mod gc;
@@ -25,6 +26,7 @@ pub use wire::Limits;
 /// What the registry's library uses of the core, beside what users do. Not for users; it changes without notice.
 #[doc(hidden)]
 pub mod companion {
+    pub use crate::backoff::{Backoff, shortened};
     pub use crate::invoke::{Resolver, limited};
     pub use crate::node::Background;
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rmi_core::companion::shortened;
 use rmi_core::{AnyProxy, Proxy, RemoteError, with_timeout};
 use tokio::sync::watch;
 
 use crate::entry::BindingId;
 use crate::error::RegistryError;
-use crate::pause::{Pauses, shortened};
-use crate::place::Place;
+use crate::place::{PAUSES, Place};
 use crate::service::{BindOptions, BindingService, BindingServiceProxy, Bound, RegistryService};
 
 /// How often a binding is looked at, at the least: that others freed or took the name is not told.
@@ -88,7 +88,7 @@ async fn watch(want: &Want, entry: &BindingServiceProxy) -> End {
 
 /// Binds the name again, as soon as the registry answers and the name is free. None: never.
 async fn regain(want: &Want, entry: BindingServiceProxy) -> Option<Bound> {
-    let mut pauses = Pauses::new();
+    let mut pauses = PAUSES;
     let mut warned = false;
     loop {
         // A registry that was only out of reach may have it still.
@@ -117,7 +117,7 @@ async fn regain(want: &Want, entry: BindingServiceProxy) -> Option<Bound> {
             }
             error => tracing::debug!(name = want.name, registry = ?want.place, %error, "not bound again yet"),
         }
-        want.place.node().sleep(pauses.next()).await;
+        want.place.node().sleep(pauses.pause()).await;
     }
 }
 

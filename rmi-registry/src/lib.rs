@@ -30,7 +30,6 @@ mod hold;
 mod liveness;
 mod lookup;
 mod name;
-mod pause;
 mod place;
 mod registry;
 mod server;

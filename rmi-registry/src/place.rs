@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use rmi_core::companion::{Background, limited};
+use rmi_core::companion::{Background, Backoff, limited};
 use rmi_core::{AnyProxy, RemoteError};
 
 use crate::ROOT;
 use crate::error::RegistryError;
-use crate::pause::Pauses;
 use crate::service::{RegistryService, RegistryServiceProxy};
+
+/// The pauses between attempts to reach a registry.
+pub(crate) const PAUSES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 
 /// The place of a registry, from the point of view of one node, which it does not keep.
 pub(crate) struct Place {
@@ -88,7 +91,7 @@ impl Place {
     pub(crate) async fn lookup_wait(&self, name: &str) -> Result<AnyProxy, RemoteError> {
         let what = format!("waiting for the name `{name}`");
         limited(&what, async {
-            let mut pauses = Pauses::new();
+            let mut pauses = PAUSES;
             loop {
                 let error = match self.ask(|service| async move { service.lookup_wait(name).await }).await {
                     Ok(found) => return Ok(found),
@@ -98,9 +101,9 @@ impl Place {
                 tracing::debug!(registry = ?self, %error, name, "the registry is lost: waiting for it to come back");
                 if error.may_have_executed() {
                     // It was there until now.
-                    pauses = Pauses::new();
+                    pauses = PAUSES;
                 }
-                self.node.sleep(pauses.next()).await;
+                self.node.sleep(pauses.pause()).await;
             }
         })
         .await

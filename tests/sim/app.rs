@@ -121,9 +121,10 @@ impl World {
     }
 
     fn some_size(&mut self) -> usize {
-        match self.rng.below(20) {
-            0 => 9 + self.rng.index(20_000),
-            1..4 => 9 + self.rng.index(4_000),
+        match self.rng.below(60) {
+            0..2 => 9 + self.rng.index(60_000),
+            2..4 => 9 + self.rng.index(8_000),
+            4..12 => 9 + self.rng.index(4_000),
             _ => 9 + self.rng.index(60),
         }
     }

@@ -31,6 +31,10 @@ pub enum Bug {
     ForgetCalls,
     /// A writer is not woken.
     LoseWake,
+    /// A plain answer is given to its caller, and the session does not hear of it.
+    PlainUncounted,
+    /// A plain answer is written past the ring.
+    PlainPastRing,
     /// A frame is lost.
     LoseFrame,
     /// A frame arrives twice.

@@ -41,6 +41,7 @@ impl World {
             dialing: Dialing::default(),
             dropped: Vec::new(),
             given_up: Vec::new(),
+            rest: None,
             write_at: None,
             received: Time(0),
             lease: Duration::ZERO,
@@ -157,6 +158,7 @@ impl World {
             Phase::Detached(_) => return self.wait(key),
             Phase::Open => {}
         }
+        self.send(key, &[]);
         self.collect_dropped(key);
         let polled = self.with_quietly(key, |session| {
             (session.handle_timeout(local), session.poll_output(local), session.schedule())
@@ -170,7 +172,9 @@ impl World {
             }
             _ => return self.close(key, Reason::Expired),
         }
+        let retires = self.links.get(&key).is_some_and(|link| link.session.has_retired());
         match output {
+            None if retires => self.close(key, Reason::Unused),
             None => {
                 if self.links.get(&key).is_some_and(|link| !link.session.is_flushed()) {
                     self.reach("a full ring");
@@ -182,7 +186,7 @@ impl World {
             Some(output) => {
                 self.send(key, &output.concat());
                 self.check_numbers(key);
-                if self.links.get(&key).is_some_and(|link| link.session.has_retired()) {
+                if retires {
                     return self.close(key, Reason::Unused);
                 }
                 self.write_by(key, now + 1);
@@ -190,11 +194,14 @@ impl World {
         }
     }
 
-    /// Puts bytes on the connection of a link.
+    /// Puts bytes on the connection of a link, behind what it had no room for.
     pub fn send(&mut self, key: SessionKey, bytes: &[u8]) {
-        if let Some((conn, end)) = self.links.get(&key).and_then(|link| link.conn) {
-            self.send_on(conn, end, bytes);
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let (rest, Some((conn, end))) = (link.rest.take(), link.conn) else { return };
+        if let Some((_, rest)) = rest.filter(|(of, _)| *of == conn) {
+            self.send_on(conn, end, &rest);
         }
+        self.send_on(conn, end, bytes);
     }
 
     /// Puts bytes on a connection, a frame at a time.

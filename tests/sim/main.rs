@@ -8,6 +8,7 @@
 
 mod app;
 mod bug;
+mod calls;
 mod dial;
 mod driver;
 mod ends;
@@ -18,6 +19,7 @@ mod invariant;
 mod log;
 mod net;
 mod node;
+mod plain;
 mod planted;
 mod reader;
 mod resume;
@@ -25,6 +27,7 @@ mod rng;
 mod routing;
 mod run;
 mod scenario;
+mod sending;
 mod serve;
 mod world;
 
@@ -122,6 +125,13 @@ fn the_seeds_reach_what_they_must() {
         "a Bye",
         "a session that nothing uses",
         "a full ring",
+        "a plain call",
+        "a large plain call",
+        "a plain answer",
+        "a call that cannot leave at once",
+        "an answer that cannot leave at once",
+        "a write without the writer",
+        "output that waits for the writer",
         "two sessions between two nodes",
     ] {
         assert!(reached.get(what).is_some_and(|times| *times >= 2), "{what}: {:?} times", reached.get(what));

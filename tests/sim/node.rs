@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{Assembly, Handshake, Head, Introduction, Locality, Phase, Session, Time};
 use rmi_core::internal::wire::Limits;
@@ -121,6 +121,8 @@ pub struct Link {
     pub dropped: Vec<ObjectId>,
     /// Calls that were given up.
     pub given_up: Vec<u64>,
+    /// Output that a connection had no room for: for the writer.
+    pub rest: Option<(usize, Bytes)>,
     /// For when the writer is scheduled.
     pub write_at: Option<u64>,
     /// When the last frame arrived, by this node's clock.

@@ -1,5 +1,6 @@
 //! The reader's side of a link: frames arrive, sessions say what is to be done. It mirrors `node/dispatch.rs`.
 
+use bytes::Bytes;
 use rmi_core::internal::gc::SessionKey;
 use rmi_core::internal::session::{BYE_UNUSED, Event as SessionEvent, Head, SessionError};
 use rmi_core::internal::wire::{self, Frame};
@@ -10,6 +11,7 @@ use crate::handles::{Sim, Way};
 use crate::invariant::{Invariant, delivered};
 use crate::net::Flying;
 use crate::node::Reason;
+use crate::sending::Who;
 use crate::world::World;
 
 impl World {
@@ -91,34 +93,67 @@ impl World {
         let Some(link) = self.links.get_mut(&key) else { return };
         link.buffer.extend_from_slice(&flying.bytes);
         let split = wire::split(&mut link.buffer, limits.max_frame_len());
-        let decoded = split.and_then(|bytes| Frame::decode(bytes.unwrap_or_default(), &limits));
-        let Ok(frame) = decoded else {
-            self.violate(Invariant::Protocol, || {
-                format!("link {key} cannot decode {}", short(&flying.frame))
-            });
-            return self.violated(key, "a frame that cannot be decoded");
-        };
+        let bytes = split.ok().flatten().unwrap_or_default();
         let now = self.local(node);
         let expired = !self.is_usable(key);
         if let Some(link) = self.links.get_mut(&key) {
             // What comes after the end of the lease renews nothing.
             link.received = if expired { link.received } else { now };
-            if let Frame::Unpin { transfer } = frame {
-                link.unpinned.insert(transfer);
-            }
         }
-        let Some((owner, addresses)) = self.links.get(&key).and_then(|link| link.peer.clone()) else {
-            return;
+        match wire::plain(&bytes, &limits) {
+            Some((plain, at)) => self.receive_plain(key, plain, &bytes.slice(at..), len, expired),
+            None => self.receive_frame(key, bytes, len, expired),
+        }
+        self.send_as(key, Who::Reader);
+    }
+
+    fn receive_frame(&mut self, key: SessionKey, bytes: Bytes, len: usize, expired: bool) {
+        let Ok(frame) = Frame::decode(bytes, &self.limits) else {
+            self.violate(Invariant::Protocol, || format!("link {key} receives what cannot be decoded"));
+            return self.violated(key, "a frame that cannot be decoded");
         };
+        let Some(link) = self.links.get_mut(&key) else { return };
+        if let Frame::Unpin { transfer } = frame {
+            link.unpinned.insert(transfer);
+        }
+        let (node, Some((owner, addresses))) = (link.node, link.peer.clone()) else { return };
+        let now = self.local(node);
         let make = self.maker(node, owner, addresses, Way::Link(key));
-        match self.with(key, |session| session.handle(now, frame, len, make)) {
-            None => {}
-            Some(Ok(_)) if expired => {
-                self.violate(Invariant::L2, || format!("link {key} of n{node} is revived by a frame"));
+        let said = self.with_quietly(key, |session| session.handle(now, frame, len, make));
+        if let Some(event) = self.accepted(key, expired, said) {
+            self.handle(key, event);
+        }
+    }
+
+    /// What a session has to say of a frame that arrived, `expired` if its lease is over. `None`: it ends.
+    pub fn accepted<T>(
+        &mut self,
+        key: SessionKey,
+        expired: bool,
+        said: Option<Result<T, SessionError>>,
+    ) -> Option<T> {
+        match said? {
+            Ok(_) if expired => {
+                self.violate(Invariant::L2, || format!("link {key} is revived by a frame"));
+                None
             }
-            Some(Err(SessionError::Expired)) => self.close(key, Reason::Expired),
-            Some(Err(SessionError::Violation(text))) => self.violated(key, &text),
-            Some(Ok(event)) => self.handle(key, event),
+            Ok(said) => {
+                let serving = self.links.get(&key).map_or(0, |link| link.session.serving());
+                if serving > self.limits.calls as usize {
+                    self.violate(Invariant::Protocol, || {
+                        format!("link {key} serves {serving} calls at a time")
+                    });
+                }
+                Some(said)
+            }
+            Err(SessionError::Expired) => {
+                self.close(key, Reason::Expired);
+                None
+            }
+            Err(SessionError::Violation(text)) => {
+                self.violated(key, &text);
+                None
+            }
         }
     }
 
@@ -180,7 +215,7 @@ impl World {
                 let Some(link) = self.links.get_mut(&key) else { return };
                 match link.assembly.abort(first) {
                     Ok((Head::Call { call, .. }, _references)) => {
-                        self.with(key, |session| session.aborted(call));
+                        self.with_quietly(key, |session| session.aborted(call));
                     }
                     Ok((Head::Reply { call, .. }, references)) => {
                         drop(references);
@@ -193,7 +228,7 @@ impl World {
             SessionEvent::Root { call, name, verdict } => self.serve_root(key, call, &name, verdict),
             SessionEvent::Dirty { object } => {
                 let alive = self.nodes[node].find(object);
-                self.with(key, |session| session.answer_dirty(object, alive));
+                self.with_quietly(key, |session| session.answer_dirty(object, alive));
             }
             SessionEvent::Settled { pay, gone } => self.settle(key, pay, gone),
             SessionEvent::Tunnel { .. } => {}

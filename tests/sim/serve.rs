@@ -1,23 +1,19 @@
-//! Calls: made, served, answered. It mirrors `node/import.rs` and `node/dispatch.rs`; the book of all calls knows what
-//! must come out.
+//! Calls as they are served and answered. It mirrors `node/dispatch.rs`; the book of all calls knows what must come out.
 
-use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use rmi_core::ObjectId;
-use rmi_core::id::MethodId;
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{FragmentError, Head, Message, OutReference, Outward, Phase, Verdict};
+use rmi_core::internal::session::{FragmentError, Head, Verdict};
 use rmi_core::internal::wire::ReplyKind;
 
 use crate::bug::Bug;
 use crate::event::Event;
-use crate::handles::{Caller, Import, Object, Proxy, Way};
+use crate::handles::{Caller, Object, Proxy};
 use crate::invariant::Invariant;
+use crate::sending::Who;
 use crate::world::World;
-
-const MAX_TRIES: usize = 4;
 
 /// What the world knows of a call.
 pub struct CallRecord {
@@ -39,8 +35,9 @@ pub struct CallRecord {
     pub left: bool,
     /// It is certain that it is not executed.
     pub never: bool,
-    /// What the answer was.
-    pub answer: Option<(usize, Vec<ObjectId>)>,
+    /// What the answer was. A root that rode along with a handshake that failed is asked for again, and may be answered twice, each time
+    /// with what is published then.
+    pub answers: Vec<(usize, Vec<ObjectId>)>,
     pub outcomes: u32,
     pub outcome: Option<Outcome>,
 }
@@ -87,13 +84,13 @@ pub enum Outcome {
     Unknown(String),
 }
 
-const OK: u8 = 0;
+pub const OK: u8 = 0;
 const NO_SUCH_OBJECT: u8 = 1;
 const REFUSED: u8 = 2;
 const CANCELLED: u8 = 3;
 
 /// The number of the call, a code, and bytes that only this call has.
-fn payload(number: u64, code: u8, size: usize) -> Bytes {
+pub fn payload(number: u64, code: u8, size: usize) -> Bytes {
     let mut bytes = number.to_le_bytes().to_vec();
     bytes.push(code);
     bytes.extend((bytes.len()..size).map(|at| (number as usize).wrapping_mul(31).wrapping_add(at) as u8));
@@ -107,180 +104,6 @@ pub fn number_of(payload: &[u8]) -> Option<(u64, u8)> {
 }
 
 impl World {
-    // ---- made ----
-
-    fn new_call(&mut self, node: usize, object: Option<ObjectId>, proxy: Option<Rc<Import>>) -> Rc<Caller> {
-        let call = self.fresh();
-        let caller = Rc::new(Caller { call, waiting: Cell::new(true), proxy: RefCell::new(proxy) });
-        let record = CallRecord {
-            node,
-            caller: Rc::downgrade(&caller),
-            object,
-            size: 9,
-            arguments: Vec::new(),
-            behaviour: None,
-            given: None,
-            sent: None,
-            executed: 0,
-            left: false,
-            never: false,
-            answer: None,
-            outcomes: 0,
-            outcome: None,
-        };
-        self.calls.insert(call, record);
-        self.nodes[node].callers.push(caller.clone());
-        caller
-    }
-
-    /// Asks for what the node at an address has published.
-    pub fn ask_root(&mut self, node: usize, address: &str) -> Option<u64> {
-        let key = self.link_at(node, address)?;
-        let caller = self.new_call(node, None, None);
-        let call = caller.call;
-        self.note(|| format!("n{node} asks for the root at {address}: call {call}"));
-        let outward = Outward::Root(call.to_string());
-        let message = Message { outward, payload: Bytes::new(), references: Vec::new(), deadline: None };
-        let now = self.local(node);
-        match self.with(key, |session| session.call(now, caller, message)) {
-            Some(Err(unsent)) => self.outcome(&unsent.0, Outcome::Failed("too late".into()), Vec::new()),
-            Some(Ok(sent)) => self.sent(call, key, sent),
-            None => {}
-        }
-        Some(call)
-    }
-
-    /// Calls an object of another node.
-    pub fn call(
-        &mut self,
-        import: &Rc<Import>,
-        arguments: &[Proxy],
-        size: usize,
-        behaviour: Option<Behaviour>,
-    ) -> u64 {
-        let node = import.node;
-        let caller = self.new_call(node, Some(import.object), Some(import.clone()));
-        let call = caller.call;
-        self.note(|| {
-            format!("n{node} calls {}: call {call} with {arguments:?}, {size} bytes", import.object)
-        });
-        let references: Option<Vec<_>> = arguments.iter().map(|proxy| self.outward(node, proxy)).collect();
-        let sequence = self.fresh();
-        let Some(record) = self.calls.get_mut(&call) else { return call };
-        record.arguments = arguments.iter().map(Proxy::object).collect();
-        (record.size, record.behaviour) = (size, behaviour);
-        if self.config.bug == Some(Bug::CancelDropsPins) {
-            for reference in references.iter().flatten() {
-                if let OutReference::Held { pin, .. } = reference {
-                    self.call_pins.push((call, Rc::downgrade(&pin.0)));
-                }
-            }
-        }
-        let Some(references) = references else {
-            self.outcome(&caller, Outcome::Failed("an argument is gone".into()), Vec::new());
-            return call;
-        };
-        let outward = Outward::Call { object: import.object, method: MethodId(1) };
-        let message = Message { outward, payload: payload(call, OK, size), references, deadline: None };
-        let mut unsent = (caller, message);
-        for _ in 0..MAX_TRIES {
-            let key = match self.link_of(import) {
-                Ok(key) => key,
-                Err(outcome) => {
-                    self.outcome(&unsent.0, outcome, Vec::new());
-                    return call;
-                }
-            };
-            if let Some(record) = self.calls.get_mut(&call) {
-                record.given = Some((key, sequence));
-            }
-            let now = self.local(node);
-            match self.with(key, |session| session.call(now, unsent.0, unsent.1)) {
-                Some(Err(back)) => unsent = *back,
-                Some(Ok(sent)) => {
-                    self.sent(call, key, sent);
-                    return call;
-                }
-                None => return call,
-            }
-        }
-        self.outcome(&unsent.0, Outcome::Failed("its sessions end as they are made".into()), Vec::new());
-        call
-    }
-
-    fn sent(&mut self, call: u64, key: SessionKey, number: u64) {
-        if let Some(record) = self.calls.get_mut(&call) {
-            record.sent = Some((key, number));
-        }
-    }
-
-    /// The session that leads to an object. If it ended, asks again in another (7.7).
-    fn link_of(&mut self, import: &Rc<Import>) -> Result<SessionKey, Outcome> {
-        match import.way.get() {
-            Way::Gone => return Err(Outcome::NoSuchObject),
-            Way::Link(key) if self.is_usable(key) => return Ok(key),
-            Way::Link(_) | Way::Lost => {}
-        }
-        self.ask_again(import, Vec::new()).map_err(|_| Outcome::Failed("unreachable".into()))
-    }
-
-    /// A call ended.
-    pub fn outcome(&mut self, caller: &Caller, outcome: Outcome, references: Vec<Proxy>) {
-        let call = caller.call;
-        self.note(|| format!("call {call}: {outcome:?}"));
-        let Some(record) = self.calls.get_mut(&call) else { return };
-        record.outcomes += 1;
-        let node = record.node;
-        if record.outcomes > 1 {
-            self.violate(Invariant::L4, || format!("call {call} ended twice, now with {outcome:?}"));
-        }
-        if let Some(record) = self.calls.get_mut(&call) {
-            record.outcome = Some(outcome);
-        }
-        let heard = caller.waiting.replace(false);
-        let proxy = caller.proxy.take();
-        let node = &mut self.nodes[node];
-        node.callers.retain(|other| other.call != call);
-        if heard && node.alive {
-            node.held.extend(references);
-        }
-        drop(proxy);
-    }
-
-    /// A caller does not wait any longer.
-    pub fn give_up(&mut self, caller: &Rc<Caller>) {
-        self.note(|| format!("call {} is given up", caller.call));
-        caller.waiting.set(false);
-        for pinned in self.call_pins.iter().filter(|(call, _)| *call == caller.call) {
-            if let Some(pinned) = pinned.1.upgrade() {
-                pinned.release();
-                self.planted += 1;
-            }
-        }
-        let proxy = caller.proxy.take();
-        let mut sent = None;
-        if let Some(record) = self.calls.get(&caller.call) {
-            sent = record.sent;
-            self.nodes[record.node].callers.retain(|other| other.call != caller.call);
-        }
-        if let Some((key, number)) = sent
-            && let Some(link) = self.links.get_mut(&key)
-        {
-            link.given_up.push(number);
-            match link.session.phase() {
-                // There is no writer yet.
-                Phase::Opening => {
-                    self.collect_dropped(key);
-                    self.with(key, |_| ());
-                }
-                _ => self.wake(key),
-            }
-        }
-        drop(proxy);
-    }
-
-    // ---- served ----
-
     pub fn message(&mut self, key: SessionKey, whole: Result<Option<Whole>, FragmentError>) {
         let whole = match whole {
             Ok(Some(whole)) => whole,
@@ -292,20 +115,23 @@ impl World {
             Head::Call { call, object, verdict: Verdict::Serve, .. } => {
                 self.serve(key, call, object, &payload, references);
             }
-            Head::Call { call, verdict, .. } => {
-                let number = number_of(&payload).map_or(0, |(number, _)| number);
-                let code = if verdict == Verdict::Cancelled { CANCELLED } else { REFUSED };
-                self.send_fault(key, call, number, code);
-            }
+            Head::Call { call, verdict, .. } => self.refuse(key, call, &payload, verdict),
             Head::Reply { call, status } => {
-                if let Some(Some(caller)) = self.with(key, |session| session.answered(call)) {
+                if let Some(Some(caller)) = self.with_quietly(key, |session| session.answered(call)) {
                     self.answered(&caller, status, &payload, references);
                 }
             }
         }
     }
 
-    fn serve(&mut self, key: SessionKey, call: u64, id: ObjectId, bytes: &Bytes, arguments: Vec<Proxy>) {
+    /// Answers a call that is not executed.
+    pub fn refuse(&mut self, key: SessionKey, call: u64, bytes: &Bytes, verdict: Verdict) {
+        let number = number_of(bytes).map_or(0, |(number, _)| number);
+        let code = if verdict == Verdict::Cancelled { CANCELLED } else { REFUSED };
+        self.send_fault(key, call, number, code);
+    }
+
+    pub fn serve(&mut self, key: SessionKey, call: u64, id: ObjectId, bytes: &Bytes, arguments: Vec<Proxy>) {
         let node = self.links[&key].node;
         let number = number_of(bytes).map_or(0, |(number, _)| number);
         if self.nodes[node].draining {
@@ -326,8 +152,15 @@ impl World {
         }
     }
 
+    /// A servant that had a task of its own is done.
+    pub fn finish_late(&mut self, running: u64) {
+        let Some(key) = self.running.get(&running).map(|running| running.link) else { return };
+        self.finish_call(running);
+        self.send_as(key, Who::OneOfMany);
+    }
+
     /// The servant is done.
-    pub fn finish_call(&mut self, running: u64) {
+    fn finish_call(&mut self, running: u64) {
         let Some(running) = self.running.remove(&running) else { return };
         let Running { node, link, call, number, object, arguments, behaviour } = running;
         let mut answer = behaviour.answer;
@@ -357,6 +190,7 @@ impl World {
             return;
         }
         self.send_fault(key, call, number, CANCELLED);
+        self.send_as(key, Who::OneOfMany);
         drop(object);
     }
 
@@ -365,9 +199,12 @@ impl World {
         let Some(references) = references else { return self.send_fault(key, call, number, REFUSED) };
         let bytes = payload(number, OK, size);
         if let Some(record) = self.calls.get_mut(&number) {
-            record.answer = Some((size, answer.iter().map(Proxy::object).collect()));
+            record.answers.push((size, answer.iter().map(Proxy::object).collect()));
         }
-        let sent = self.with(key, |session| match session.check_reply(&bytes, &references) {
+        if references.is_empty() && self.reply_plain(key, call, &bytes) {
+            return;
+        }
+        let sent = self.with_quietly(key, |session| match session.check_reply(&bytes, &references) {
             Ok(()) => {
                 session.reply(call, ReplyKind::Ok, bytes, references);
                 None
@@ -381,7 +218,8 @@ impl World {
     }
 
     fn send_fault(&mut self, key: SessionKey, call: u64, number: u64, code: u8) {
-        self.with(key, |session| session.reply(call, ReplyKind::Fault, payload(number, code, 9), Vec::new()));
+        let bytes = payload(number, code, 9);
+        self.with_quietly(key, |session| session.reply(call, ReplyKind::Fault, bytes, Vec::new()));
     }
 
     pub fn serve_root(&mut self, key: SessionKey, call: u64, name: &str, verdict: Verdict) {
@@ -419,7 +257,7 @@ impl World {
 
     /// The answer to a call was begun, and will not come.
     pub fn unanswered(&mut self, key: SessionKey, call: u64) {
-        let Some(Some(caller)) = self.with(key, |session| session.answered(call)) else { return };
+        let Some(Some(caller)) = self.with_quietly(key, |session| session.answered(call)) else { return };
         if caller.waiting.get() {
             self.violate(Invariant::S4, || format!("the answer to call {} is aborted", caller.call));
         }

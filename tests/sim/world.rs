@@ -115,7 +115,7 @@ impl World {
         let mut lease = Duration::from_millis([1000, 2000, 4000][rng.index(3)]);
         let faults = config.faults;
         let limits = Limits {
-            frame: 1024,
+            frame: [1024, 8192][rng.index(2)],
             table: 4096,
             message: 65_536,
             references: 8,
@@ -175,7 +175,7 @@ impl World {
         if world.config.scripted {
             (world.lease, world.max_delay) = (Duration::from_millis(2000), 0);
             (world.patience, world.attempt_limit) = (Duration::from_millis(1000), 200_000);
-            (world.limits.calls, world.limits.objects) = (64, 1000);
+            (world.limits.frame, world.limits.calls, world.limits.objects) = (1024, 64, 1000);
         }
         for slot in 0..world.config.nodes {
             world.slots.push(None);
@@ -329,7 +329,7 @@ impl World {
             Event::ResumeOver { link, conn } => self.resume_failed(link, conn, Failed::Silent),
             Event::TakeOver { link } => self.take_over(link),
             Event::Break => self.break_one(),
-            Event::Finish { running } => self.finish_call(running),
+            Event::Finish { running } => self.finish_late(running),
             Event::WindUp { node, rounds } => self.wind_up(node, rounds),
             Event::Restart { slot } => self.restart(slot),
         }

@@ -7,18 +7,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::error::RemoteError;
 use crate::id::NodeId;
 use crate::invoke::context::{self, Limit};
 use crate::invoke::remote::{Pending, RemoteObject, Reply, Request};
 
-/// The pause before a call is made again for the first time; it doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-
-/// The longest pause.
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// The pauses before a call is made again.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
 /// Sends now, in the calling task.
 pub(super) fn send(
@@ -190,7 +187,7 @@ fn conclude(unknown: Option<RemoteError>, failure: RemoteError) -> RemoteError {
 
 /// The pauses between attempts.
 struct Pauses {
-    next: Duration,
+    backoff: Backoff,
     /// There are none after this. A call with a deadline is ended by that.
     until: Option<Instant>,
 }
@@ -198,15 +195,12 @@ struct Pauses {
 impl Pauses {
     fn new(remote: &dyn RemoteObject, deadline: Option<Instant>) -> Self {
         let window = || context::now().checked_add(remote.reconnect_window());
-        Self { next: FIRST_PAUSE, until: if deadline.is_none() { window() } else { None } }
+        Self { backoff: PAUSES, until: if deadline.is_none() { window() } else { None } }
     }
 
     /// Waits. False: there is no time for that.
     async fn pause(&mut self, remote: &dyn RemoteObject) -> bool {
-        // Callers that failed together do not come back together.
-        let chance = f64::from(Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX);
-        let end = context::now() + self.next.mul_f64(0.5 + chance / 2.0);
-        self.next = (self.next * 2).min(LAST_PAUSE);
+        let end = context::now() + self.backoff.pause();
         if self.until.is_some_and(|until| end > until) {
             return false;
         }

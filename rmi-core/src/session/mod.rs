@@ -36,6 +36,8 @@ mod queue;
 mod resume;
 mod sequence;
 mod state;
+#[cfg(test)]
+mod testing;
 mod time;
 mod tunnels;
 

@@ -10,12 +10,13 @@ use crate::session::time::Time;
 use crate::wire::{Frame, Limits};
 
 impl<H: Handles> Session<H> {
-    /// What is to be written now; `None` if there is nothing.
+    /// What is to be written now; `None` if there is nothing, or the lease is over.
     pub fn poll_output(&mut self, now: Time) -> Option<Output> {
         self.now = self.now.max(now);
-        match self.phase {
-            Phase::Open => {}
-            Phase::Opening if self.eager => {}
+        match (self.phase, &self.lease) {
+            // Whoever asks may be here before the writer, which ends the session (7.6).
+            (Phase::Open, Some(lease)) if now < lease.holder_end() => {}
+            (Phase::Opening, _) if self.eager => {}
             _ => return None,
         }
         self.clean_some();

@@ -85,3 +85,6 @@ impl<H: Handles> Session<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

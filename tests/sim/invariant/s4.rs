@@ -41,6 +41,16 @@ mod planted {
     }
 
     #[test]
+    fn an_answer_that_the_session_does_not_count_is_caught() {
+        catches(calm(2), Bug::PlainUncounted, Invariant::S4);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_kept_in_the_ring_is_caught() {
+        catches(calm(2), Bug::PlainPastRing, Invariant::S4);
+    }
+
+    #[test]
     fn decoding_out_of_order_is_caught() {
         catches(calm(3), Bug::SpawnedClean, Invariant::S4);
     }

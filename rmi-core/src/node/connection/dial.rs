@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::id::NodeId;
 use crate::node::clock;
-use crate::node::connection::backoff::Backoff;
 use crate::node::connection::driver;
 use crate::node::connection::handshake::{Connection, NoSession, handshake};
 use crate::node::connection::introducer::{DialSlot, Named, Turn};
@@ -19,6 +19,9 @@ use crate::transport::{Address, RELAY_SCHEME, Stream, dial, not_permitted};
 
 /// How often a session is asked for where somebody answers and the connection then breaks.
 const MAX_ROUNDS: u32 = 8;
+
+/// The pauses between attempts to connect.
+pub(super) const PAUSES: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
 
 /// The first pause before an owner that did not answer is asked again by itself; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -71,7 +74,7 @@ async fn wait_for(turn: Turn, link: &Link) -> Option<DialSlot> {
 /// again.
 async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>, slot: Option<DialSlot>) {
     let until = clock::now() + link.core.settings.reconnect_window;
-    let mut backoff = Backoff::new();
+    let mut pauses = PAUSES;
     let mut rounds = 1;
     let failure = loop {
         let failure = match round(&link, expect, &places, until).await {
@@ -92,7 +95,7 @@ async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>, s
             break failure;
         }
         rounds += 1;
-        tokio::time::sleep(backoff.pause()).await;
+        tokio::time::sleep(pauses.pause()).await;
         // What rode along with the Hello does so again.
         link.with_quietly(|session| session.restart());
     };

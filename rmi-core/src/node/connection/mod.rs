@@ -10,7 +10,6 @@
 //! * What a peer named is dialed by `dial::to_owner` alone, as `policy` permits; the addresses say who named them (`introducer`).
 //! * Every wait has a bound: the handshake's time, the reconnect window, or the lease.
 
-mod backoff;
 mod desk;
 pub(super) mod dial;
 pub(super) mod driver;

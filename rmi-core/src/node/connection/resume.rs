@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::id::NodeId;
 use crate::node::clock;
-use crate::node::connection::backoff::Backoff;
-use crate::node::connection::dial::connect;
+use crate::node::connection::dial::{PAUSES, connect};
 use crate::node::connection::handshake::{Connection, NoSession, broken, encoded, random_token};
 use crate::node::connection::reached::Place;
 use crate::node::core::Core;
@@ -51,7 +51,7 @@ impl Retries {
         match &mut self.backoff {
             Some(backoff) => backoff.pause(),
             None => {
-                self.backoff = Some(Backoff::new());
+                self.backoff = Some(PAUSES);
                 Duration::ZERO
             }
         }

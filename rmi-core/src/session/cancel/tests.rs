@@ -1,47 +1,13 @@
-use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
+use crate::id::{InterfaceName, MethodId, ObjectId};
+use crate::session::testing::{self, GONE, NOW, Numbers};
 use crate::session::{
-    Assembly, Event, Handles, Handshake, Head, Introduction, Locality, Lost, Message, OutReference, Outward,
-    Role, Session, SessionError, Ticket, Time, Verdict,
+    Assembly, Event, Head, Lost, Message, OutReference, Outward, Session, SessionError, Time, Verdict,
 };
 use crate::wire::{Frame, Limits, ReplyKind, split};
-
-/// Objects and callers are numbers.
-#[derive(Debug)]
-struct Numbers;
-
-impl Handles for Numbers {
-    type Object = u32;
-    type Import = ();
-    type Pin = u32;
-    type Weak = ();
-    type Caller = u32;
-
-    fn share((): &()) -> Option<()> {
-        Some(())
-    }
-
-    fn is_alive((): &()) -> bool {
-        true
-    }
-
-    fn is_waiting(caller: &u32) -> bool {
-        !GONE.get().is_some_and(|gone| gone(*caller))
-    }
-}
-
-type IsGone = fn(u32) -> bool;
-
-thread_local! {
-    /// Which callers do not wait any more; `None`: all do.
-    static GONE: Cell<Option<IsGone>> = const { Cell::new(None) };
-}
-
-const NOW: Time = Time(1_000_000);
 
 const LIMITS: Limits = Limits {
     frame: 1_024,
@@ -159,26 +125,9 @@ fn own(object: u32) -> OutReference<Numbers> {
 
 /// Two sides whose handshake is over.
 fn pair() -> (Side, Side) {
-    let introduction = |node| Introduction {
-        node: NodeId::from_bytes([node; 16]),
-        lease: Duration::from_secs(30),
-        limits: LIMITS,
-        locality: Locality { host: 1, process: 1 },
-        addresses: Vec::new(),
-    };
-    let token = || vec![0; 32];
-    let mut dialer = Handshake::new(Role::Dial(None), introduction(1), [1; 16], token());
-    let mut acceptor = Handshake::new(Role::Accept, introduction(2), [2; 16], token());
-    let hello = dialer.start(NOW).expect("the dialer says Hello");
-    let accepted = acceptor.handle(hello, NOW, || Ok(())).unwrap().expect("that is all");
-    let dialed = dialer.handle(accepted.welcome.unwrap(), NOW, || Ok(())).unwrap().expect("that is all");
-    let side = |key, node, peer| {
-        let me = NodeId::from_bytes([node; 16]);
-        let mut session = Session::new(key, me, LIMITS, Locality { host: 1, process: 1 }, false);
-        assert!(session.open(NOW, peer, Ticket::None));
-        Side { session, assembly: Assembly::new(LIMITS.partial) }
-    };
-    (side(1, 1, dialed.peer), side(2, 2, accepted.peer))
+    let side = |session| Side { session, assembly: Assembly::new(LIMITS.partial) };
+    let (a, b) = testing::pair(LIMITS);
+    (side(a), side(b))
 }
 
 const ALL: usize = usize::MAX;

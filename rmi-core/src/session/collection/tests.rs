@@ -6,6 +6,7 @@ use super::CLEANS;
 use crate::id::ObjectId;
 use crate::session::OutReference;
 use crate::session::life::tests::{Two, interface};
+use crate::session::testing::Numbers;
 use crate::wire::{Frame, Limits, split};
 
 /// As many as one message may name.
@@ -15,7 +16,7 @@ fn id(object: u32) -> ObjectId {
     ObjectId::from_bytes(u128::from(object).to_be_bytes())
 }
 
-fn given(object: u32) -> OutReference<crate::session::life::tests::Numbers> {
+fn given(object: u32) -> OutReference<Numbers> {
     OutReference::Own { id: id(object), interface: interface(), object }
 }
 

@@ -7,36 +7,10 @@ use bytes::{Bytes, BytesMut};
 use super::BYE_UNUSED;
 use crate::gc::Debt;
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
-use crate::session::{
-    Arrived, Event, Handles, Handshake, Introduction, Locality, Message, OutReference, Outward, Role,
-    Session, Ticket, Time,
-};
+use crate::session::testing::{LEASE, NOW, Numbers, pair};
+use crate::session::{Arrived, Event, Message, OutReference, Outward, Session, Time, Timeout};
 use crate::wire::{Frame, Limits, ReplyKind, split};
 
-#[derive(Debug)]
-pub(in crate::session) struct Numbers;
-
-impl Handles for Numbers {
-    type Object = u32;
-    type Import = ();
-    type Pin = u32;
-    type Weak = ();
-    type Caller = u32;
-
-    fn share((): &()) -> Option<()> {
-        Some(())
-    }
-
-    fn is_alive((): &()) -> bool {
-        true
-    }
-
-    fn is_waiting(_: &u32) -> bool {
-        true
-    }
-}
-
-const LEASE: Duration = Duration::from_secs(30);
 const OBJECT: ObjectId = ObjectId::from_bytes([7; 16]);
 
 /// The side that dialed for the sake of an owner, the owner, and the time.
@@ -48,29 +22,9 @@ pub(in crate::session) struct Two {
 
 impl Two {
     pub(in crate::session) fn new() -> Self {
-        let now = Time(1_000_000);
-        let locality = Locality { host: 1, process: 1 };
-        let introduction = |node| Introduction {
-            node: NodeId::from_bytes([node; 16]),
-            lease: LEASE,
-            limits: Limits::default(),
-            locality,
-            addresses: Vec::new(),
-        };
-        let mut dials = Handshake::new(Role::Dial(None), introduction(1), [1; 16], vec![0; 32]);
-        let mut accepts = Handshake::new(Role::Accept, introduction(2), [2; 16], vec![0; 32]);
-        let hello = dials.start(now).unwrap();
-        let accepted = accepts.handle(hello, now, || Ok(())).unwrap().unwrap();
-        let dialed = dials.handle(accepted.welcome.unwrap(), now, || Ok(())).unwrap().unwrap();
-        let side = |key, node, peer| {
-            let me = NodeId::from_bytes([node; 16]);
-            let mut session = Session::new(key, me, Limits::default(), locality, false);
-            assert!(session.open(now, peer, Ticket::None));
-            session
-        };
-        let mut dialer = side(1, 1, dialed.peer);
+        let (mut dialer, owner) = pair(Limits::default());
         dialer.set_transient();
-        Self { dialer, owner: side(2, 2, accepted.peer), now }
+        Self { dialer, owner, now: NOW }
     }
 
     /// All that both have to say now: what the dialer makes of it, and what the owner does.
@@ -169,6 +123,16 @@ fn what_nothing_uses_ends_when_a_ping_is_due() {
     two.now = two.now + LEASE / 3 - Duration::from_millis(1);
     assert!(two.dialer.poll_output(two.now).is_none());
     two.ends();
+}
+
+/// Whoever has something to send may be here before the writer, which ends the session.
+#[test]
+fn nothing_leaves_once_the_lease_is_over() {
+    let mut two = Two::new();
+    two.call(Vec::new());
+    two.now = two.now + LEASE;
+    assert!(two.dialer.has_output() && two.dialer.poll_output(two.now).is_none());
+    assert_eq!(two.dialer.handle_timeout(two.now), Timeout::HolderEnd);
 }
 
 #[test]

@@ -1,64 +1,18 @@
-use std::time::Duration;
-
 use bytes::BytesMut;
 
 use super::*;
-use crate::session::{Handshake, Introduction, Locality, Role, Ticket, Time};
+use crate::session::testing::{self, NOW, Numbers};
 use crate::wire::{Limits, split};
 
-/// Nothing but tunnels here.
-#[derive(Debug)]
-struct Nothing;
-
-impl Handles for Nothing {
-    type Object = ();
-    type Import = ();
-    type Pin = ();
-    type Weak = ();
-    type Caller = ();
-
-    fn share((): &()) -> Option<()> {
-        Some(())
-    }
-
-    fn is_alive((): &()) -> bool {
-        true
-    }
-
-    fn is_waiting((): &()) -> bool {
-        true
-    }
-}
-
-const NOW: Time = Time(1_000_000);
 const WINDOW: usize = TUNNEL_WINDOW as usize;
 
 /// Two sides whose handshake is over: the second one, which lets `ring` bytes be unacknowledged.
-fn pair(ring: u64) -> (Session<Nothing>, Session<Nothing>) {
-    let limits = Limits { ring, ..Limits::default() };
-    let locality = Locality { host: 1, process: 1 };
-    let introduction = |node| Introduction {
-        node: NodeId::from_bytes([node; 16]),
-        lease: Duration::from_secs(30),
-        limits,
-        locality,
-        addresses: Vec::new(),
-    };
-    let mut dialer = Handshake::new(Role::Dial(None), introduction(1), [1; 16], vec![0; 32]);
-    let mut acceptor = Handshake::new(Role::Accept, introduction(2), [2; 16], vec![0; 32]);
-    let hello = dialer.start(NOW).expect("the dialer says Hello");
-    let accepted = acceptor.handle(hello, NOW, || Ok(())).unwrap().expect("that is all");
-    let dialed = dialer.handle(accepted.welcome.unwrap(), NOW, || Ok(())).unwrap().expect("that is all");
-    let side = |key, node, peer| {
-        let mut session = Session::new(key, NodeId::from_bytes([node; 16]), limits, locality, false);
-        assert!(session.open(NOW, peer, Ticket::None));
-        session
-    };
-    (side(1, 1, dialed.peer), side(2, 2, accepted.peer))
+fn pair(ring: u64) -> (Session<Numbers>, Session<Numbers>) {
+    testing::pair(Limits { ring, ..Limits::default() })
 }
 
 /// What `to` sees of what `from` has to send, all of it if there is room.
-fn pass(from: &mut Session<Nothing>, to: &mut Session<Nothing>) -> Vec<(u64, Tunneled)> {
+fn pass(from: &mut Session<Numbers>, to: &mut Session<Numbers>) -> Vec<(u64, Tunneled)> {
     let mut seen = Vec::new();
     while let Some(output) = from.poll_output(NOW) {
         let mut bytes = BytesMut::from(output.concat());
@@ -75,7 +29,7 @@ fn pass(from: &mut Session<Nothing>, to: &mut Session<Nothing>) -> Vec<(u64, Tun
 }
 
 /// `to` gets a frame that no honest peer sends.
-fn breach(to: &mut Session<Nothing>, tunnel: u64, op: RelayOp) -> String {
+fn breach(to: &mut Session<Numbers>, tunnel: u64, op: RelayOp) -> String {
     match to.handle(NOW, relay(tunnel, op), 10, |_| ((), ())) {
         Err(SessionError::Violation(text)) => text,
         other => panic!("{other:?}"),

@@ -1,32 +1,17 @@
-//! What each layer of a call costs by itself.
-//!
-//! `cargo bench --bench layers`, or `cargo bench --bench layers -- marshal` for one of them. A layer is a function of its own below, and a group
-//! in the report. Compare ratios within one run; times on a shared machine mean nothing by themselves.
-#![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+//! Arguments and results to bytes and back.
 
 use std::hint::black_box;
 
 use bytes::Bytes;
-use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rmi::{AnyProxy, NodeId, RemoteError, remote};
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput};
+use rmi::{AnyProxy, NodeId, RemoteError};
 use rmi_core::invoke::{Arguments, Incoming, RemoteResult, Reply, ReplyStatus};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::{AdderProxy, Plain};
+
 type Result<T> = std::result::Result<T, RemoteError>;
-
-#[remote]
-pub trait Adder {
-    async fn add(&self, a: u64, b: u64) -> Result<u64>;
-}
-
-struct Plain;
-
-impl Adder for Plain {
-    async fn add(&self, a: u64, b: u64) -> Result<u64> {
-        Ok(a + b)
-    }
-}
 
 /// How many bytes a large value has.
 const LARGE: usize = 64 * 1024;
@@ -72,7 +57,7 @@ fn node() -> NodeId {
 }
 
 /// The arguments of a small call, there and back.
-fn arguments(criterion: &mut Criterion) {
+pub fn arguments(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("marshal/arguments");
     let encode = |push: &dyn Fn(&mut Arguments)| {
         let mut arguments = Arguments::new(2);
@@ -131,7 +116,8 @@ where
     group.finish();
 }
 
-fn results(criterion: &mut Criterion) {
+/// Results of several shapes, there and back.
+pub fn results(criterion: &mut Criterion) {
     let bytes: Vec<u8> = (0..LARGE).map(|i| i as u8).collect();
     value(criterion, "u64", 70_000_u64);
     value(criterion, "String of 12", String::from("hello, world"));
@@ -145,17 +131,3 @@ fn results(criterion: &mut Criterion) {
     value(criterion, "64 of 1 KiB", bytes.chunks(1024).map(<[u8]>::to_vec).collect::<Vec<_>>());
     value(criterion, "8,192 numbers", (0..8192).map(|i| i * 1_000_003).collect::<Vec<u64>>());
 }
-
-/// A call of a servant in the same process.
-fn local(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let proxy = AdderProxy::new(Plain);
-    let mut group = criterion.benchmark_group("local call");
-    group.bench_function("add", |b| {
-        b.to_async(&runtime).iter(|| async { proxy.add(black_box(1), 2).await.unwrap() });
-    });
-    group.finish();
-}
-
-criterion_group!(benches, arguments, results, local);
-criterion_main!(benches);
