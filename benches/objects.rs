@@ -132,6 +132,27 @@ async fn make(maker: &MakerProxy, total: usize) -> Vec<ItemProxy> {
     held
 }
 
+/// How much of both processes' time a call of one of them takes, in nanoseconds, many in flight.
+async fn call(item: &ItemProxy, processes: [u32; 2]) -> f64 {
+    const CALLS: usize = 2_000;
+    let computed = || processes.map(|process| Usage::of(process).computed).iter().sum::<Duration>();
+    let before = computed();
+    let tasks: Vec<_> = (0..IN_FLIGHT)
+        .map(|_| {
+            let item = item.clone();
+            tokio::spawn(async move {
+                for _ in 0..CALLS {
+                    item.number().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    (computed() - before).as_nanos() as f64 / (CALLS * IN_FLIGHT) as f64
+}
+
 /// Drops them, and returns how long it took until all were freed.
 async fn free(maker: &MakerProxy, held: Vec<ItemProxy>) -> (Duration, Duration) {
     let start = Instant::now();
@@ -146,6 +167,10 @@ async fn free(maker: &MakerProxy, held: Vec<ItemProxy>) -> (Duration, Duration) 
 async fn round(maker: &MakerProxy, total: usize) {
     let processes = [maker.process().await.unwrap(), std::process::id()];
     let usage = || processes.map(Usage::of);
+    let one = make(maker, 1).await;
+    call(&one[0], processes).await;
+    let alone = call(&one[0], processes).await;
+    free(maker, one).await;
     let (start, before) = (Instant::now(), usage());
     let held = make(maker, total).await;
     let (made, after) = (start.elapsed(), usage());
@@ -157,6 +182,11 @@ async fn round(maker: &MakerProxy, total: usize) {
         sum += item.number().await.unwrap();
     }
     assert!(total < 100 || sum > 0);
+    let among = match held.first() {
+        Some(first) => call(first, processes).await,
+        None => alone,
+    };
+    let called = usage();
     let (dropped, freed) = free(maker, held).await;
     let last = usage();
     let per = |value: f64| value / total.max(1) as f64;
@@ -167,16 +197,18 @@ async fn round(maker: &MakerProxy, total: usize) {
     };
     println!(
         "{total} objects: {:.0} made/s, {:.2} + {:.2} us a piece (owner + holder); {:.0} + {:.0} bytes a piece; \
+         a call takes {:.2} times what it does with one object; \
          dropped in {:.1} ms, all freed after {:.1} ms, {:.2} + {:.2} us a piece; {:.0} + {:.0} bytes a piece left",
         total as f64 / made.as_secs_f64(),
         micros(&before, &after, 0),
         micros(&before, &after, 1),
         bytes(0),
         bytes(1),
+        among / alone,
         dropped.as_secs_f64() * 1e3,
         freed.as_secs_f64() * 1e3,
-        micros(&resting, &last, 0),
-        micros(&resting, &last, 1),
+        micros(&called, &last, 0),
+        micros(&called, &last, 1),
         left(0),
         left(1),
     );

@@ -279,7 +279,8 @@
 //!   secret: whoever was not given a reference cannot call the object. Hostile bytes end the session they came on, nothing else.
 //! * **Limits.** Everything that a peer can make grow is bounded; [`Builder::limits`] sets the bounds. Values nest at most 128 arrays and maps deep.
 //! * **Runtimes.** tokio, multi-thread or current-thread, with I/O and time enabled.
-//! * **serde.** Values travel as MessagePack: `Some(None)` and `Some(())` arrive as `None`. Bytes (`Vec<u8>`) are compact on the wire; `serde_bytes` makes them fast, too.
+//! * **serde.** Values travel as MessagePack: `Some(None)` and `Some(())` arrive as `None`. Bytes (`Vec<u8>`, `bytes::Bytes` with
+//!   its feature `serde`) are copied at once, anywhere in a value; large `Bytes` that are an argument or a result share the memory of the message they came in.
 //! * **Logs.** `tracing`: sessions at debug level, panics of servants and misbehaving peers above.
 
 pub use rmi_core::{

@@ -7,6 +7,7 @@ pub mod id;
 pub mod invoke;
 mod map;
 pub mod node;
+mod pool;
 #[doc(hidden)]
 pub mod private;
 #[doc(hidden)]

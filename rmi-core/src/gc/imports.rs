@@ -43,6 +43,9 @@ struct Rare<W> {
     others: Vec<W>,
 }
 
+// As pointers are now.
+const _: () = assert!(size_of::<(ObjectId, Entry<usize>)>() <= 32);
+
 impl<W> Entry<W> {
     fn confirmed(weak: W) -> Self {
         Self { weak, rare: None }
@@ -361,5 +364,42 @@ mod tests {
         imports.arrive_from_owner(object, |_| None::<()>, || ((), 'b'));
         assert!(!imports.dropped(object), "the notice of the first handle");
         assert!(imports.dropped(object), "and of the second");
+    }
+
+    #[test]
+    fn handles_that_die_while_others_arrive_leave_nothing_behind() {
+        let (mut imports, object) = (Imports::default(), ObjectId::random());
+        imports.arrive_from_owner(object, |_: &u32| None, || ((), 0));
+        for next in 1..1_000 {
+            imports.arrive_from_owner(object, |_| None::<()>, || ((), next));
+            assert!(!imports.dropped(object));
+        }
+        assert_eq!(imports.handles().collect::<Vec<_>>(), [&999]);
+        assert!(imports.entries[&object].rare.is_none(), "it is as any other");
+    }
+
+    #[test]
+    fn handles_that_move_here_are_remembered_while_they_live() {
+        let (mut imports, object) = (Imports::default(), ObjectId::random());
+        imports.arrive_from_owner(object, |_: &u32| None, || ((), 0));
+        for next in 1..1_000 {
+            let paid = imports.ask_again(object, next, vec![DEBT], |handle| *handle + 3 > next);
+            assert_eq!(paid, Arrival::Pay(vec![DEBT]));
+        }
+        let mut known: Vec<u32> = imports.handles().copied().collect();
+        known.sort_unstable();
+        assert_eq!(known, [997, 998, 999]);
+        assert!((1..1_000).all(|_| !imports.dropped(object)), "each has a notice");
+        assert!(imports.dropped(object));
+    }
+
+    #[test]
+    fn what_is_lost_comes_in_no_order_of_the_map() {
+        let mut imports = Imports::default();
+        for _ in 0..100 {
+            imports.arrive_from_owner(ObjectId::random(), |_| None::<()>, || ((), 'w'));
+        }
+        let lost = imports.end();
+        assert!(lost.len() == 100 && lost.is_sorted_by_key(|lost| lost.object.to_bytes()));
     }
 }

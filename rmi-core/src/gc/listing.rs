@@ -20,6 +20,9 @@ struct Listed<O> {
     object: O,
 }
 
+// A handle is two words wide.
+const _: () = assert!(size_of::<(ObjectId, Listed<[usize; 2]>)>() <= 40);
+
 impl<O> Default for Listing<O> {
     fn default() -> Self {
         Self { listed: Map::default() }

@@ -41,8 +41,12 @@ pub(super) fn send(
         None => (remote, None),
         Some(present) => (present, Some(remote)),
     };
-    let again = (idempotent || follows.is_some())
-        .then(|| Again { called: called.clone(), follows, request: request.clone(), idempotent });
+    let again = (idempotent || follows.is_some()).then(|| Again {
+        called: called.clone(),
+        follows,
+        request: request.clone(),
+        idempotent,
+    });
     let node = called.owner();
     let timer = limit.map(|limit| (limit, called.sleep_until(limit.deadline)));
     let first = Sent::Once { pending: called.start(request), node, path };

@@ -62,11 +62,7 @@ pub async fn local<S: Interface, R>(
 
 impl Outgoing<'_> {
     /// Sends the call and returns the future of its reply. Dropping that future cancels the call.
-    pub fn send(
-        &self,
-        method: &'static Method,
-        arguments: Arguments,
-    ) -> Sent {
+    pub fn send(&self, method: &'static Method, arguments: Arguments) -> Sent {
         let request = arguments.finish(method.path).map(|(payload, references)| Request {
             method: method.id,
             path: method.path,

@@ -57,6 +57,9 @@ struct Known {
     homes: Homes,
 }
 
+// Beside it an object has its skeleton, mostly one word, and two words for its `Arc`.
+const _: () = assert!(size_of::<Identity>() <= 48);
+
 /// The nodes that export an object.
 #[derive(Default)]
 enum Homes {

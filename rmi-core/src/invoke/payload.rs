@@ -6,6 +6,8 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::pool;
+
 /// How many bytes a message has at most for which a buffer is used again, rather than handed on.
 const SMALL: usize = 4096;
 
@@ -57,7 +59,7 @@ impl From<Vec<u8>> for Payload {
     fn from(encoded: Vec<u8>) -> Self {
         Self(match encoded.len() {
             0..=SMALL => Form::Small(Small(encoded)),
-            _ => Form::Large(encoded.into()),
+            _ => Form::Large(pool::share(encoded)),
         })
     }
 }

@@ -41,6 +41,9 @@ pub(crate) struct Source {
     pub(crate) addresses: Named,
 }
 
+// And two words for its `Arc`.
+const _: () = assert!(size_of::<Import>() <= 56);
+
 /// What becomes of an import.
 #[derive(Debug)]
 pub(crate) struct State {

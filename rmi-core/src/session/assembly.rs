@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+
+use crate::pool;
 
 /// What a message that is not complete takes at least, in bytes, and each of its references.
 const ENTRY: u64 = 1024;
@@ -11,10 +13,13 @@ const REFERENCE: u64 = 256;
 /// How much of that there may be: far more than honest peers, who have few such messages, come to.
 const MAX_BESIDE: u64 = 64 * 1024 * 1024;
 
+/// How much room is made for a message before it is there, in bytes.
+const MAX_ROOM: u64 = 1024 * 1024;
+
 /// Messages that have begun and are not complete, by the number of their first frame. `M` is what the first frame said, its
 /// references among it.
 ///
-/// Memory is taken as payload arrives, never by what a peer claims.
+/// Memory is taken as payload arrives, and by what a peer claims up to a bound.
 #[derive(Debug)]
 pub struct Assembly<M> {
     partial: HashMap<u64, Partial<M>>,
@@ -30,7 +35,7 @@ struct Partial<M> {
     message: M,
     size: u64,
     beside: u64,
-    payload: BytesMut,
+    payload: Vec<u8>,
 }
 
 /// How a peer broke the rules of fragments.
@@ -69,7 +74,11 @@ impl<M> Assembly<M> {
         }
         self.claimed = self.claimed.saturating_add(size);
         self.beside += beside;
-        self.partial.insert(first, Partial { message, size, beside, payload: BytesMut::from(&chunk[..]) });
+        // What is announced is not there yet: memory that is not written to costs no more than its address, and this much at most.
+        let room = usize::try_from(size.min(MAX_ROOM)).unwrap_or(0).max(chunk.len());
+        let mut payload = pool::take(room);
+        payload.extend_from_slice(&chunk);
+        self.partial.insert(first, Partial { message, size, beside, payload });
         Ok(None)
     }
 
@@ -84,7 +93,7 @@ impl<M> Assembly<M> {
         if whole < partial.size {
             return Ok(None);
         }
-        Ok(self.remove(first).map(|partial| (partial.message, partial.payload.freeze())))
+        Ok(self.remove(first).map(|partial| (partial.message, pool::share(partial.payload))))
     }
 
     /// The rest will not come. Returns what the first frame said.

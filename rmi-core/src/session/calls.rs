@@ -2,11 +2,14 @@
 
 use crate::map::Map;
 
+/// Room for so many calls is kept: they come and go in bursts.
+const ROOM: usize = 8192;
+
 /// Calls this side made, by number. `C` is whoever waits.
 #[derive(Debug)]
 pub(super) struct Calls<C> {
     next: u64,
-    waiting: Map<u64, Waiting<C>>,
+    waiting: Map<u64, Waiting<C>, ROOM>,
     /// How many have left.
     begun: u32,
 }
@@ -128,7 +131,7 @@ impl<C> Calls<C> {
 /// Calls of the peer whose answer has not left, with the size of their arguments.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
-    calls: Map<u64, Served>,
+    calls: Map<u64, Served, ROOM>,
     bytes: u64,
 }
 

@@ -117,3 +117,6 @@ impl<H: Handles> Session<H> {
         self.push_provoked(&answer);
     }
 }
+
+#[cfg(test)]
+mod tests;

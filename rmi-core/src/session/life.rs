@@ -113,4 +113,4 @@ impl<H: Handles> Session<H> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,7 +10,7 @@ use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
 use crate::wire::{
-    Frame, Limits, MessageHead, NODE_ADDRESSES_MAX, Owner, Table, TableNode, TableReference, ReplyKind,
+    Frame, Limits, MessageHead, NODE_ADDRESSES_MAX, Owner, ReplyKind, Table, TableNode, TableReference,
 };
 
 /// How many waiting calls are looked at for one that may begin before those ahead of it.
@@ -233,16 +233,24 @@ impl<H: Handles> Session<H> {
         let mut rest = payload;
         let chunk = rest.split_to(rest.len().min(frame));
         let (number, part) = match outward {
-            Outward::Root(name) => (self.ring.push(&Frame::Root { call: number, name, unsupported: None }), None),
+            Outward::Root(name) => {
+                (self.ring.push(&Frame::Root { call: number, name, unsupported: None }), None)
+            }
             Outward::Call { object, method } => {
                 let left_ms = deadline.map(|deadline| deadline.millis_since(self.now));
                 let head = MessageHead::Call(number, object, method, left_ms);
-                (self.ring.push_message(head, Some(&table), size, Chunk::Shared(&chunk)), Some(Part::Call(number, object)))
+                (
+                    self.ring.push_message(head, Some(&table), size, Chunk::Shared(&chunk)),
+                    Some(Part::Call(number, object)),
+                )
             }
             Outward::Reply { call, status } => {
                 self.serving.remove(call);
                 let head = MessageHead::Reply(call, status);
-                (self.ring.push_message(head, Some(&table), size, Chunk::Shared(&chunk)), Some(Part::Reply(call)))
+                (
+                    self.ring.push_message(head, Some(&table), size, Chunk::Shared(&chunk)),
+                    Some(Part::Reply(call)),
+                )
             }
         };
         for reference in references {

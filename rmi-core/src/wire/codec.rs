@@ -69,7 +69,8 @@ impl Reader {
 
     /// The next `N` bytes.
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        let array = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()).ok_or(WireError::Truncated)?;
+        let array =
+            self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()).ok_or(WireError::Truncated)?;
         self.at += N;
         Ok(*array)
     }

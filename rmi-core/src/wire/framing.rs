@@ -13,6 +13,11 @@ pub(super) fn framed(out: &mut BytesMut, kind: u8, more: usize, body: impl FnOnc
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
+/// How long the frame is, kind byte and body, that begins here and is not all here, after [`split`] found nothing wrong with it.
+pub fn announced(buffer: &BytesMut) -> Option<usize> {
+    buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
+}
+
 /// Takes the next frame's kind byte and body from what was read, if all of it is there. `max` bounds its length
 /// ([`Limits::max_frame_len`](super::Limits::max_frame_len), or [`HANDSHAKE_FRAME_MAX`](super::HANDSHAKE_FRAME_MAX) before that).
 ///

@@ -7,7 +7,7 @@ use super::codec::{Reader, WireError, put_varint};
 /// What a side accepts. Each side tells its own in Hello or Welcome, and respects those of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of payload in one frame. Default 65,536, at least 1,024.
+    /// Bytes of payload in one frame. Default 131,072, at least 1,024.
     pub frame: u32,
     /// Bytes of a reference table. Default 262,144, at least 4,096.
     pub table: u32,
@@ -34,7 +34,7 @@ const HEAD_MAX: usize = 64;
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            frame: 65_536,
+            frame: 131_072,
             table: 262_144,
             message: 67_108_864,
             references: 4_096,

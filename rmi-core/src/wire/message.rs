@@ -197,13 +197,7 @@ pub enum MessageHead {
 }
 
 /// Appends the first frame of a message, with these references or none, as a [`Call`] or a [`Reply`] would, but for its `chunk` bytes of payload, which must follow.
-pub fn encode_message(
-    out: &mut BytesMut,
-    head: MessageHead,
-    table: Option<&Table>,
-    size: u64,
-    chunk: usize,
-) {
+pub fn encode_message(out: &mut BytesMut, head: MessageHead, table: Option<&Table>, size: u64, chunk: usize) {
     match head {
         MessageHead::Call(call, object, method, left_ms) => framed(out, kind::CALL, chunk, |out| {
             call_head(out, call, Target::Object(object), method, left_ms, table, size);

@@ -158,12 +158,15 @@ impl SerializeTuple for Tuple<'_> {
 
 /// Turns what was begun at `start` as bin, with its bytes from `body` on, into an array of `len` elements that begins with them.
 pub(super) fn unpack(out: &mut Vec<u8>, start: usize, body: usize, len: usize) -> Result<(), Error> {
-    let bytes = out.split_off(body);
-    out.truncate(start);
+    // Behind it, then in its place: without another buffer.
+    let end = out.len();
     write::array_len(out, write::size(len)?);
-    for byte in bytes {
-        write::unsigned(out, byte.into());
+    for at in body..end {
+        if let Some(byte) = out.get(at).copied() {
+            write::unsigned(out, byte.into());
+        }
     }
+    out.drain(start..end);
     Ok(())
 }
 

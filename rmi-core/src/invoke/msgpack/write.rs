@@ -1,6 +1,7 @@
 //! The heads of values, each in its shortest form.
 
 use super::error::{Error, Reason};
+use crate::pool;
 
 pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
     match value {
@@ -38,7 +39,7 @@ pub(super) fn marked<const N: usize>(out: &mut Vec<u8>, marker: u8, bytes: [u8; 
 
 /// A text. Short ones, as names of fields are, are the common ones.
 pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
-    out.reserve(text.len() + 5);
+    make_room(out, text.len() + 5);
     match size(text.len())? {
         len @ 0..=0x1f => out.push(0xa0 | len as u8),
         len @ 0x20..=0xff => out.extend_from_slice(&[0xd9, len as u8]),
@@ -49,8 +50,18 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Room for more bytes. A large buffer is one that was used before.
+fn make_room(out: &mut Vec<u8>, more: usize) {
+    if more < pool::WORTH || out.capacity() - out.len() >= more {
+        return out.reserve(more);
+    }
+    let mut larger = pool::take(out.len() + more);
+    larger.extend_from_slice(out);
+    *out = larger;
+}
+
 pub(super) fn bin(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
-    out.reserve(bytes.len() + 5);
+    make_room(out, bytes.len() + 5);
     bin_len(out, bytes.len())?;
     out.extend_from_slice(bytes);
     Ok(())

@@ -20,7 +20,7 @@ pub(crate) async fn run(link: Arc<Link>, stream: Stream, role: Role, limit: Dura
         Err(NoSession::Failed(reason)) => link.close(reason),
         Err(NoSession::Resume(resume, connection)) => {
             link.close(Reason::Broken("it was made to resume a session".into()));
-            resume::hand_over(&link.core, resume, connection, limit).await;
+            resume::hand_over(&link.core, resume, *connection, limit).await;
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) enum NoSession {
     /// Another node than the one meant answers there.
     OtherNode(String),
     /// The peer wants a session back that it had.
-    Resume(Resume, Connection),
+    Resume(Resume, Box<Connection>),
     /// Anything else.
     Failed(Reason),
 }
@@ -218,7 +218,7 @@ async fn refuse(error: HandshakeError, mut connection: Connection) -> NoSession 
             connection.say_last(&Frame::Refused(Refused { code, text: text.clone() })).await;
             NoSession::Failed(Reason::Violation(text))
         }
-        HandshakeError::Resume(resume) => NoSession::Resume(resume, connection),
+        HandshakeError::Resume(resume) => NoSession::Resume(resume, Box::new(connection)),
     }
 }
 

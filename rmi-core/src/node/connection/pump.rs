@@ -31,7 +31,7 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: Inbox)
     let Connection { reader, mut writer, buffer, relayed } = connection;
     link.tunnels.set_relayed(relayed);
     link.connected(writer.outlet().cloned());
-    let desk = Desk::new(Box::new(Reading { reader, buffer, inbox }));
+    let desk = Desk::new(Box::new(Reading::new(reader, buffer, inbox)));
     start_reader(link, &desk);
     let reason = {
         let writing = write(link, &desk, &mut writer);

@@ -14,7 +14,7 @@ use crate::session::{
 use crate::wire::{Frame, Limits, ReplyKind, split};
 
 #[derive(Debug)]
-struct Numbers;
+pub(in crate::session) struct Numbers;
 
 impl Handles for Numbers {
     type Object = u32;
@@ -40,14 +40,14 @@ const LEASE: Duration = Duration::from_secs(30);
 const OBJECT: ObjectId = ObjectId::from_bytes([7; 16]);
 
 /// The side that dialed for the sake of an owner, the owner, and the time.
-struct Two {
-    dialer: Session<Numbers>,
-    owner: Session<Numbers>,
-    now: Time,
+pub(in crate::session) struct Two {
+    pub(in crate::session) dialer: Session<Numbers>,
+    pub(in crate::session) owner: Session<Numbers>,
+    pub(in crate::session) now: Time,
 }
 
 impl Two {
-    fn new() -> Self {
+    pub(in crate::session) fn new() -> Self {
         let now = Time(1_000_000);
         let locality = Locality { host: 1, process: 1 };
         let introduction = |node| Introduction {
@@ -74,7 +74,7 @@ impl Two {
     }
 
     /// All that both have to say now: what the dialer makes of it, and what the owner does.
-    fn talk(&mut self) -> (Vec<Event<Numbers>>, Vec<Event<Numbers>>) {
+    pub(in crate::session) fn talk(&mut self) -> (Vec<Event<Numbers>>, Vec<Event<Numbers>>) {
         let (mut here, mut there) = (Vec::new(), Vec::new());
         for _ in 0..8 {
             pass(&mut self.dialer, &mut self.owner, self.now, &mut there);
@@ -84,7 +84,7 @@ impl Two {
     }
 
     /// Everything that is to be said is, Acks too, and then time passes until a Ping is due. Returns the code of the Bye that came of it.
-    fn rest(&mut self) -> Option<u8> {
+    pub(in crate::session) fn rest(&mut self) -> Option<u8> {
         let mut code = None;
         for wait in [Duration::ZERO, Duration::from_millis(150), LEASE / 3] {
             self.now = self.now + wait;
@@ -109,14 +109,17 @@ impl Two {
         assert!(!self.dialer.is_usable(self.now));
     }
 
-    fn call(&mut self, references: Vec<OutReference<Numbers>>) {
+    pub(in crate::session) fn call(&mut self, references: Vec<OutReference<Numbers>>) {
         let outward = Outward::Call { object: OBJECT, method: MethodId(1) };
         let message = Message { outward, payload: Bytes::new(), references, deadline: None };
         self.dialer.call(self.now, 1, message).unwrap();
     }
 
     /// The owner answers call 1. Returns the references that arrived.
-    fn answer(&mut self, references: Vec<OutReference<Numbers>>) -> Vec<Arrived<Numbers>> {
+    pub(in crate::session) fn answer(
+        &mut self,
+        references: Vec<OutReference<Numbers>>,
+    ) -> Vec<Arrived<Numbers>> {
         self.owner.reply(1, ReplyKind::Ok, Bytes::new(), references);
         let mut arrived = Vec::new();
         for event in self.talk().0 {
@@ -138,7 +141,7 @@ fn pass(from: &mut Session<Numbers>, to: &mut Session<Numbers>, now: Time, seen:
     }
 }
 
-fn interface() -> InterfaceName {
+pub(in crate::session) fn interface() -> InterfaceName {
     InterfaceName::Static("test.Item")
 }
 
