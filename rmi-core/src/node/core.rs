@@ -21,6 +21,7 @@ use crate::node::connection::reached::Reached;
 use crate::node::exports::Exports;
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::links::Links;
+use crate::node::pulse::Pulse;
 use crate::node::relay::Relays;
 use crate::node::stats::Served;
 use crate::session::{Introduction, Locality, Phase};
@@ -41,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) addresses: Mutex<Addresses>,
     next_key: AtomicU64,
     pub(crate) runtime: Handle,
+    /// Of the runtime.
+    _pulse: Pulse,
     tasks: Mutex<JoinSet<()>>,
     /// Calls of servants; links know how to end them.
     pub(crate) calls: TaskTracker,
@@ -78,6 +81,7 @@ impl Core {
         let id = NodeId::random();
         Arc::new(Self {
             id,
+            _pulse: Pulse::of(&runtime, settings.lease),
             settings,
             locality: crate::node::builder::locality(),
             exports: Arc::new(Exports::new(id)),

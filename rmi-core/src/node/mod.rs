@@ -28,6 +28,7 @@ mod live;
 mod lost;
 mod outward;
 mod peer;
+mod pulse;
 mod relay;
 mod running;
 mod sending;

@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt;
 use crate::node::clock;
 use crate::node::connection::desk::{Desk, Seat};
 use crate::node::dispatch::{Close, Inbox, Work, handle_plain};
+use crate::node::execution::note_long;
 use crate::node::link::{Link, Reason};
 use crate::pool;
 use crate::session::Time;
@@ -147,11 +148,14 @@ fn handle_all(link: &Arc<Link>, seat: &mut Seat) -> Result<bool, Close> {
             None => break,
             Some(Work::Done) => {}
             Some(Work::Serve(served)) => {
-                if !seat.leave_for(served.path(), || served.start(link)) {
-                    link.send(clock::now());
+                let (path, began) = (served.path(), now);
+                let is_here = seat.leave_for(path, || served.start(link));
+                now = clock::now();
+                note_long(link, path, began, now);
+                if !is_here {
+                    link.send(now);
                     return Ok(false);
                 }
-                now = clock::now();
             }
         }
         if link.has_enough() {
