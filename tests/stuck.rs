@@ -30,6 +30,8 @@ pub trait Mill {
     async fn grind_later(&self, n: u64) -> Result<u64>;
     /// The same, and then it waits for ever.
     async fn grind_and_wait(&self) -> Result<()>;
+    /// The same when it has let go of a reference, which its node has to tell.
+    async fn grind_without(&self, n: u64, reference: MillProxy) -> Result<u64>;
     async fn ping(&self, n: u64) -> Result<u64>;
 }
 
@@ -93,6 +95,11 @@ impl Mill for Stones {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(&self.waiting);
         std::future::pending().await
+    }
+    async fn grind_without(&self, n: u64, reference: MillProxy) -> Result<u64> {
+        drop(reference);
+        self.turn();
+        Ok(n)
     }
     async fn ping(&self, n: u64) -> Result<u64> {
         Ok(n)
@@ -264,6 +271,17 @@ async fn a_servant_that_waited_before() {
     let site = Site::new(4).await;
     let mill = site.mill.clone();
     let call = tokio::spawn(async move { mill.grind_later(0).await });
+    eventually("the servant is at it", || site.stones.busy() == 1).await;
+    site.serves_others(0).await;
+    site.finishes(vec![call]).await;
+}
+
+/// The task that writes was woken by the servant, and waits for its thread.
+#[tokio::test]
+async fn a_servant_that_left_something_to_be_sent() {
+    let site = Site::new(4).await;
+    let mill = site.mill.clone();
+    let call = tokio::spawn(async move { mill.grind_without(0, MillProxy::new(Stones::default())).await });
     eventually("the servant is at it", || site.stones.busy() == 1).await;
     site.serves_others(0).await;
     site.finishes(vec![call]).await;

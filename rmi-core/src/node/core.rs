@@ -18,6 +18,7 @@ use crate::invoke::AnyProxy;
 use crate::node::builder::Settings;
 use crate::node::connection::introducer::{AllDials, Named};
 use crate::node::connection::reached::Reached;
+use crate::node::connection::watch::Watch;
 use crate::node::exports::Exports;
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::links::Links;
@@ -42,7 +43,8 @@ pub(crate) struct Core {
     pub(crate) addresses: Mutex<Addresses>,
     next_key: AtomicU64,
     pub(crate) runtime: Handle,
-    /// Of the runtime.
+    /// Its connections, for the pulse.
+    pub(crate) watch: Watch,
     _pulse: Pulse,
     tasks: Mutex<JoinSet<()>>,
     /// Calls of servants; links know how to end them.
@@ -79,9 +81,10 @@ pub(crate) struct Addresses {
 impl Core {
     pub(crate) fn new(settings: Settings, runtime: Handle) -> Arc<Self> {
         let id = NodeId::random();
-        Arc::new(Self {
+        Arc::new_cyclic(|core| Self {
             id,
-            _pulse: Pulse::of(&runtime, settings.lease),
+            watch: Watch::new(settings.lease),
+            _pulse: Pulse::new(core.clone(), &runtime, settings.lease),
             settings,
             locality: crate::node::builder::locality(),
             exports: Arc::new(Exports::new(id)),

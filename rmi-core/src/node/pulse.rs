@@ -1,19 +1,29 @@
-//! A thread that wakes the runtimes of nodes from time to time, so that a task that keeps its thread does not stop all others.
+//! A thread that has nodes look from time to time whether a servant keeps a thread that others wait for.
 //!
-//! One thread of a multi-thread runtime waits for sockets and timers. When something arrives, that thread executes what waits for it and hands
-//! its watch over to nobody: while it computes, nothing arrives and no timer rings for the whole runtime, although its other threads
-//! sleep. A task that comes from outside wakes one of those, and that one keeps watch from then on. (Go has such a thread for the same reason, *sysmon*.)
+//! Their runtimes cannot do that by themselves. One thread of a multi-thread runtime waits for sockets and timers. When something arrives, that thread
+//! executes what waits for it and hands its watch over to nobody: while it computes, nothing arrives and no timer rings, although other
+//! threads sleep. The task that it woke last waits for just that thread, too. But what comes from outside of the runtime wakes another thread, and that one keeps
+//! watch from then on. (Go has such a thread for the same reason, *sysmon*.)
 
+use std::sync::Weak;
 use std::thread;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
-/// How long a runtime may stand still at most.
-const SELDOM: Duration = Duration::from_secs(1);
+use crate::node::core::Core;
 
-/// A node's part in it: its runtime is woken while this lives.
+/// How often a node looks at least, and at least how often while a lease lasts.
+const SELDOM: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 8;
+
+/// How much time is between two looks of a node with this lease, unless other nodes need it to be less.
+pub(crate) fn pause(lease: Duration) -> Duration {
+    SELDOM.min(lease / LOOKS)
+}
+
+/// A node's part in it: it looks while this lives.
 #[derive(Debug)]
 pub(crate) struct Pulse(Option<u64>);
 
@@ -25,10 +35,17 @@ struct Heart {
 }
 
 struct State {
-    /// Nodes by number, each with its runtime and how often it wants that to be woken.
-    nodes: Vec<(u64, Handle, Duration)>,
+    nodes: Vec<Beat>,
     next: u64,
     beating: bool,
+}
+
+/// Of a node.
+struct Beat {
+    number: u64,
+    core: Weak<Core>,
+    runtime: Handle,
+    pause: Duration,
 }
 
 static HEART: Heart = Heart {
@@ -37,18 +54,19 @@ static HEART: Heart = Heart {
 };
 
 impl Pulse {
-    /// `lease`: what is to be kept alive. A runtime with a single thread has no other that could be woken.
-    pub(crate) fn of(runtime: &Handle, lease: Duration) -> Self {
+    /// `lease`: what is to be kept alive. A runtime with a single thread has no other that could look.
+    pub(crate) fn new(core: Weak<Core>, runtime: &Handle, lease: Duration) -> Self {
         if runtime.metrics().num_workers() < 2 {
             return Self(None);
         }
         let mut state = HEART.state.lock();
         let number = state.next;
         state.next += 1;
-        state.nodes.push((number, runtime.clone(), SELDOM.min(lease / 8)));
+        state.nodes.push(Beat { number, core, runtime: runtime.clone(), pause: pause(lease) });
         if !state.beating {
             let thread = thread::Builder::new().name("rmi-pulse".into()).spawn(beat);
-            state.beating = thread.inspect_err(|error| tracing::warn!(%error, "no thread for the pulse")).is_ok();
+            let thread = thread.inspect_err(|error| tracing::warn!(%error, "no thread for the pulse"));
+            state.beating = thread.is_ok();
         }
         drop(state);
         HEART.added.notify_one();
@@ -60,7 +78,7 @@ impl Drop for Pulse {
     fn drop(&mut self) {
         if let Some(number) = self.0 {
             let mut state = HEART.state.lock();
-            let node = state.nodes.iter().position(|(known, ..)| *known == number);
+            let node = state.nodes.iter().position(|beat| beat.number == number);
             let node = node.map(|at| state.nodes.swap_remove(at));
             drop(state);
             // It may be the last handle of its runtime.
@@ -73,20 +91,20 @@ impl Drop for Pulse {
 fn beat() {
     let mut state = HEART.state.lock();
     loop {
-        let Some(pause) = state.nodes.iter().map(|(_, _, pause)| *pause).min() else {
+        let Some(pause) = state.nodes.iter().map(|beat| beat.pause).min() else {
             state.beating = false;
             return;
         };
         HEART.added.wait_for(&mut state, pause);
-        let mut runtimes: Vec<Handle> = Vec::new();
-        for (_, runtime, _) in &state.nodes {
-            if !runtimes.iter().any(|known| known.id() == runtime.id()) {
-                runtimes.push(runtime.clone());
-            }
-        }
-        parking_lot::MutexGuard::unlocked(&mut state, || {
-            for runtime in runtimes {
-                runtime.spawn(async {});
+        let nodes: Vec<_> =
+            state.nodes.iter().map(|beat| (beat.runtime.clone(), beat.core.clone())).collect();
+        MutexGuard::unlocked(&mut state, || {
+            for (runtime, core) in nodes {
+                runtime.spawn(async move {
+                    if let Some(core) = core.upgrade() {
+                        core.watch.look();
+                    }
+                });
             }
         });
     }

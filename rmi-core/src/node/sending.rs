@@ -66,14 +66,30 @@ impl Shared {
             return Next::Nothing;
         }
         let at_once = who == Who::Reader || self.session.is_quiet() || self.session.unwritten() >= ENOUGH;
-        match &self.outlet {
-            Some(outlet) if at_once => match self.session.poll_output(now) {
-                Some(output) => {
-                    self.writing = true;
-                    Next::Write { outlet: outlet.clone(), connection: self.connection, output }
-                }
-                None => Next::Wake,
-            },
+        if at_once { self.take(now) } else { Next::Wake }
+    }
+
+    /// What is to be sent, at once if there is a way out that takes it.
+    fn take(&mut self, now: Time) -> Next {
+        let Some(outlet) = &self.outlet else { return Next::Wake };
+        match self.rest.take().or_else(|| self.session.poll_output(now)) {
+            Some(output) => {
+                self.writing = true;
+                Next::Write { outlet: outlet.clone(), connection: self.connection, output }
+            }
+            None => Next::Wake,
+        }
+    }
+
+    /// The same of what the writer should have sent by now.
+    fn overdue(&mut self, now: Time) -> Next {
+        let is_late = || self.session.is_due() || self.session.next_timeout().is_some_and(|next| next <= now);
+        if self.writing || (self.rest.is_none() && !is_late()) {
+            return Next::Nothing;
+        }
+        match self.session.handle_timeout(now) {
+            Timeout::Nothing => self.take(now),
+            // Nothing may be said any more; that is for the writer to find.
             _ => Next::Wake,
         }
     }
@@ -135,6 +151,13 @@ impl Link {
     /// Sends what the reader has left in the session: it has handled everything that has arrived.
     pub(super) fn send_all(&self, now: Time) {
         let next = self.with_shared(|shared| shared.next(now, Who::Reader));
+        self.carry_out(next);
+    }
+
+    /// Does what the writer should have done by now, who may be waiting for a thread.
+    pub(super) fn send_overdue(&self, now: Time) {
+        self.collect_dropped();
+        let next = self.with_shared(|shared| shared.overdue(now));
         self.carry_out(next);
     }
 

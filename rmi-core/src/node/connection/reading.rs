@@ -119,8 +119,17 @@ impl Reading {
     }
 }
 
+/// Starts a reader, if none has what a connection is read with. A task of its own: a servant that keeps its thread busy does not keep
+/// the writer from renewing the lease.
+pub(super) fn start(link: &Arc<Link>, desk: &Arc<Desk>) {
+    if let Some(seat) = desk.sit_down() {
+        // Without a task the seat is given up, and the connection with it.
+        link.core.spawn(read(link.clone(), desk.clone(), seat));
+    }
+}
+
 /// Reads until the connection is of no more use, or another reads in its place.
-pub(super) async fn read(link: Arc<Link>, desk: Arc<Desk>, mut seat: Seat) {
+async fn read(link: Arc<Link>, desk: Arc<Desk>, mut seat: Seat) {
     loop {
         match handle_all(&link, &mut seat) {
             Ok(true) => {}
