@@ -12,15 +12,16 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use rmi::{Builder, Node, RemoteError, remote};
 use support::relay::Relay;
-use support::{LIMIT, Result, address, all_zero, eventually, now, start, within};
-use tokio::runtime::Runtime;
+use support::{LIMIT, Result, address, eventually, now, start, within};
+use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Short, but not so short that a busy machine ends it.
 const LEASE: Duration = Duration::from_secs(2);
 
-/// Servants compute for so long at least, unless their node is not to bear it.
-const LONG: Duration = Duration::from_secs(5);
+/// Longer than that by far: without somebody who keeps it alive the session is over.
+const LONG: Duration = Duration::from_secs(3);
 
 #[remote]
 pub trait Mill {
@@ -108,7 +109,9 @@ impl Mill for Stones {
 
 /// A node on a runtime of its own that has nothing else to do, and one that calls it from this runtime.
 struct Site {
-    runtime: Option<Runtime>,
+    runtime: Handle,
+    /// Ends the runtime when it is dropped.
+    _end: oneshot::Sender<()>,
     server: Node,
     client: Node,
     stones: Arc<Stones>,
@@ -118,37 +121,46 @@ struct Site {
 impl Drop for Site {
     fn drop(&mut self) {
         self.stones.let_go();
-        self.runtime.take().unwrap().shutdown_background();
     }
+}
+
+fn threads(workers: usize) -> runtime::Builder {
+    let mut threads = runtime::Builder::new_multi_thread();
+    threads.worker_threads(workers);
+    threads
 }
 
 impl Site {
     /// `workers`: how many threads the server's runtime has.
     async fn new(workers: usize) -> Self {
         let builder = Node::builder().listen("tcp://127.0.0.1:0");
-        Self::at(workers, builder.drain_timeout(Duration::from_millis(300)), None).await
+        Self::at(threads(workers), builder.drain_timeout(Duration::from_millis(300)), None).await
     }
 
     /// Behind a relay.
     async fn behind(relay: &Relay, workers: usize) -> Self {
-        Self::at(workers, relay.builder(), Some(&relay.address)).await
+        Self::at(threads(workers), relay.builder(), Some(&relay.address)).await
     }
 
-    async fn at(workers: usize, builder: Builder, relay: Option<&str>) -> Self {
+    async fn on_one_thread() -> Self {
+        Self::at(runtime::Builder::new_current_thread(), Node::builder().listen("tcp://127.0.0.1:0"), None).await
+    }
+
+    async fn at(mut threads: runtime::Builder, builder: Builder, relay: Option<&str>) -> Self {
         listen_to_logs();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
-        let server = runtime.spawn(start(builder.lease(LEASE))).await.unwrap();
-        Self::with(runtime, server, relay).await
-    }
-
-    async fn with(runtime: Runtime, server: Node, relay: Option<&str>) -> Self {
+        let runtime = threads.enable_all().build().unwrap();
+        let (handle, (end, ended)) = (runtime.handle().clone(), oneshot::channel::<()>());
+        std::thread::spawn(move || {
+            let _ = runtime.block_on(ended);
+            runtime.shutdown_background();
+        });
+        let server = handle.spawn(start(builder.lease(LEASE))).await.unwrap();
         let stones = Arc::new(Stones::default());
         server.publish("mill", &MillProxy::from_arc(stones.clone()));
         let client = start(Node::builder().lease(LEASE)).await;
         let at = relay.map_or_else(|| address(&server), str::to_owned);
         let mill = within(client.root(&at, "mill")).await.unwrap();
-        Self { runtime: Some(runtime), server, client, stones, mill }
+        Self { runtime: handle, _end: end, server, client, stones, mill }
     }
 
     /// Makes a call of which it returns when a servant keeps its thread for it.
@@ -178,7 +190,6 @@ impl Site {
             n += 1;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        println!("{n} calls");
     }
 
     /// What began ends, and all of it was executed once.
@@ -195,10 +206,11 @@ impl Site {
         assert_eq!(self.client.stats().calls_waiting, 0);
     }
 
-    fn has_logged(&self, text: &str) -> usize {
+    /// How many lines of its log have both.
+    fn has_logged(&self, text: &str, and: &str) -> usize {
         let node = self.server.id().to_string();
         let log = String::from_utf8(LOG.lock().clone()).unwrap();
-        log.lines().filter(|line| line.contains(&node) && line.contains(text)).count()
+        log.lines().filter(|line| [&node, text, and].iter().all(|part| line.contains(part))).count()
     }
 }
 
@@ -223,15 +235,17 @@ fn listen_to_logs() {
 }
 
 const READ_ON: &str = "others read on";
-const TOOK: &str = "without yielding";
+const TOOK: &str = "belongs into spawn_blocking";
 
+/// Two threads: with fewer nobody is left.
 #[tokio::test]
 async fn other_calls_of_the_peer_are_served() {
-    let site = Site::new(4).await;
+    let site = Site::new(2).await;
     let call = site.grind(0).await;
     site.serves_others(0).await;
-    assert!(site.has_logged(READ_ON) == 1 && site.has_logged("Mill/grind") >= 1);
+    assert!(site.has_logged(READ_ON, "Mill/grind") == 1 && site.has_logged(TOOK, "") == 0);
     site.finishes(vec![call]).await;
+    eventually("it is named", || site.has_logged(TOOK, "Mill/grind") == 1).await;
 }
 
 /// The node has nothing else to do: nobody wakes a thread but for the session.
@@ -247,21 +261,12 @@ async fn a_session_without_other_calls_is_kept_alive() {
     site.finishes(vec![call]).await;
 }
 
-/// Fewer threads than that cannot do two things at once.
-#[tokio::test]
-async fn two_threads_are_enough_for_one() {
-    let site = Site::new(2).await;
-    let call = site.grind(0).await;
-    site.serves_others(0).await;
-    site.finishes(vec![call]).await;
-}
-
 #[tokio::test]
 async fn two_at_once() {
     let site = Site::new(4).await;
     let calls = vec![site.grind(0).await, site.grind(1).await];
     site.serves_others(0).await;
-    assert_eq!(site.has_logged(READ_ON), 2);
+    assert_eq!(site.has_logged(READ_ON, ""), 2);
     site.finishes(calls).await;
 }
 
@@ -274,6 +279,7 @@ async fn a_servant_that_waited_before() {
     eventually("the servant is at it", || site.stones.busy() == 1).await;
     site.serves_others(0).await;
     site.finishes(vec![call]).await;
+    assert!(site.has_logged(TOOK, "Mill/grind_later") == 1 && site.has_logged(READ_ON, "") == 0);
 }
 
 /// The task that writes was woken by the servant, and waits for its thread.
@@ -295,7 +301,7 @@ async fn a_connection_that_breaks_meanwhile() {
     relay.cut();
     let resumed = || site.client.stats().sessions.iter().any(|session| session.open && session.resumed == 1);
     eventually("the session goes on", resumed).await;
-    site.serves_others(1).await;
+    assert_eq!(within(site.mill.ping(2)).await.unwrap(), 2);
     site.finishes(vec![call]).await;
 }
 
@@ -309,7 +315,7 @@ async fn a_connection_that_breaks_after_others_have_read_on() {
     relay.cut();
     let resumed = || site.client.stats().sessions.iter().any(|session| session.open && session.resumed == 1);
     eventually("the session goes on", resumed).await;
-    site.serves_others(1).await;
+    assert_eq!(within(site.mill.ping(2)).await.unwrap(), 2);
     site.finishes(vec![call]).await;
 }
 
@@ -318,7 +324,7 @@ async fn a_caller_that_gives_up() {
     let site = Site::new(4).await;
     let call = site.grind(0).await;
     call.abort();
-    site.serves_others(0).await;
+    assert_eq!(within(site.mill.ping(1)).await.unwrap(), 1);
     assert_eq!((site.stones.busy(), site.server.stats().calls_running), (1, 1), "nobody can stop it");
     site.stones.let_go();
     eventually("nothing runs", || site.server.stats().calls_running == 0).await;
@@ -350,7 +356,7 @@ async fn a_node_that_is_shut_down() {
     let site = Site::new(4).await;
     let call = site.grind(0).await;
     let server = site.server.clone();
-    let ended = site.runtime.as_ref().unwrap().spawn(async move { server.shutdown().await });
+    let ended = site.runtime.spawn(async move { server.shutdown().await });
     let error = within(call).await.unwrap().unwrap_err();
     assert!(matches!(error, RemoteError::OutcomeUnknown { .. }), "{error}");
     assert_eq!(site.stones.busy(), 1);
@@ -376,6 +382,22 @@ async fn a_caller_that_is_shut_down() {
     assert_eq!(within(mill.ping(3)).await.unwrap(), 3);
     site.stones.let_go();
     eventually("it returned", || site.stones.busy() == 0).await;
+}
+
+/// Nobody is there who could keep the session alive, or say what is the matter, until the servant lets go. The node goes on then.
+#[tokio::test]
+async fn a_runtime_with_one_thread_stands_still() {
+    let site = Site::on_one_thread().await;
+    let call = site.grind(0).await;
+    let error = within(call).await.unwrap().unwrap_err();
+    assert!(matches!(error, RemoteError::OutcomeUnknown { .. }), "{error}");
+    assert!(site.stones.busy() == 1 && site.has_logged("", "Mill/grind") == 0);
+    site.stones.let_go();
+    eventually("it is named", || site.has_logged(TOOK, "Mill/grind") == 1).await;
+    let mill: MillProxy = within(site.client.root(&address(&site.server), "mill")).await.unwrap();
+    assert_eq!(within(mill.ping(2)).await.unwrap(), 2);
+    eventually("nothing runs", || site.server.stats().calls_running == 0).await;
+    assert_eq!(site.stones.begun(), 1);
 }
 
 async fn all_zero_but_the_mill(site: &Site) {
