@@ -171,6 +171,14 @@ impl Site {
         call
     }
 
+    /// The same; its servant leaves something to be sent, for which it has woken the writer.
+    async fn grind_without(&self, n: u64) -> JoinHandle<Result<u64>> {
+        let (mill, busy) = (self.mill.clone(), self.stones.busy());
+        let call = tokio::spawn(async move { mill.grind_without(n, MillProxy::new(Stones::default())).await });
+        eventually("the servant is at it", || self.stones.busy() == busy + 1).await;
+        call
+    }
+
     /// Both nodes have one session, whose connection has broken so many times.
     #[track_caller]
     fn assert_alive(&self, resumed: u64) {
@@ -282,13 +290,11 @@ async fn a_servant_that_waited_before() {
     assert!(site.has_logged(TOOK, "Mill/grind_later") == 1 && site.has_logged(READ_ON, "") == 0);
 }
 
-/// The task that writes was woken by the servant, and waits for its thread.
+/// The task that writes was woken by the servant, on its thread.
 #[tokio::test]
 async fn a_servant_that_left_something_to_be_sent() {
     let site = Site::new(4).await;
-    let mill = site.mill.clone();
-    let call = tokio::spawn(async move { mill.grind_without(0, MillProxy::new(Stones::default())).await });
-    eventually("the servant is at it", || site.stones.busy() == 1).await;
+    let call = site.grind_without(0).await;
     site.serves_others(0).await;
     site.finishes(vec![call]).await;
 }
@@ -297,7 +303,7 @@ async fn a_servant_that_left_something_to_be_sent() {
 async fn a_connection_that_breaks_meanwhile() {
     let relay = Relay::new().await;
     let site = Site::behind(&relay, 4).await;
-    let call = site.grind(0).await;
+    let call = site.grind_without(0).await;
     relay.cut();
     let resumed = || site.client.stats().sessions.iter().any(|session| session.open && session.resumed == 1);
     eventually("the session goes on", resumed).await;
@@ -370,7 +376,7 @@ async fn a_node_that_is_shut_down() {
 #[tokio::test]
 async fn a_caller_that_is_shut_down() {
     let site = Site::new(4).await;
-    let call = site.grind(0).await;
+    let call = site.grind_without(0).await;
     within(site.client.shutdown()).await;
     let error = within(call).await.unwrap().unwrap_err();
     assert!(error.may_have_executed(), "{error}");

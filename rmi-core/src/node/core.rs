@@ -45,7 +45,7 @@ pub(crate) struct Core {
     pub(crate) runtime: Handle,
     /// Its connections, for the pulse.
     pub(crate) watch: Watch,
-    _pulse: Pulse,
+    pulse: Pulse,
     tasks: Mutex<JoinSet<()>>,
     /// Calls of servants; links know how to end them.
     pub(crate) calls: TaskTracker,
@@ -84,7 +84,7 @@ impl Core {
         Arc::new_cyclic(|core| Self {
             id,
             watch: Watch::new(settings.lease),
-            _pulse: Pulse::new(core.clone(), &runtime, settings.lease),
+            pulse: Pulse::new(core.clone(), &runtime, settings.lease),
             settings,
             locality: crate::node::builder::locality(),
             exports: Arc::new(Exports::new(id)),
@@ -146,6 +146,11 @@ impl Core {
 
     pub(crate) fn is_stopped(&self) -> bool {
         *self.stop.borrow()
+    }
+
+    /// Whether its runtime has several threads.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.pulse.is_some()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

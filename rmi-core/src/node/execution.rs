@@ -15,6 +15,7 @@ use crate::node::discard::discard;
 use crate::node::dispatch::{fault, panicked, reply};
 use crate::node::link::Link;
 use crate::node::live::Live;
+use crate::node::serving::serve;
 use crate::session::{Phase, Session, Time};
 
 /// A servant that keeps its thread for so long is named in the log.
@@ -75,7 +76,8 @@ pub(crate) fn start(
 
 fn poll(running: &mut Running, fate: Fate, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
     let context = fate.context();
-    match catch_unwind(AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)))) {
+    let poll = AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)));
+    match serve(|| catch_unwind(poll)) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     }

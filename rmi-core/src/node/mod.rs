@@ -33,6 +33,7 @@ mod pulse;
 mod relay;
 mod running;
 mod sending;
+mod serving;
 mod stats;
 mod tunnel;
 

@@ -72,6 +72,11 @@ impl Pulse {
         HEART.added.notify_one();
         Self(Some(number))
     }
+
+    /// Whether there is one: the runtime has several threads.
+    pub(crate) fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl Drop for Pulse {

@@ -3,6 +3,8 @@
 //! One writes at a time. Whoever finds another at it leaves; the other looks again when it is done, and wakes the writer, a task, for
 //! what has come meanwhile, and for what the system has no room for. The writer alone has patience.
 
+use std::sync::atomic::Ordering;
+
 use tokio::task::yield_now;
 
 use crate::id::{MethodId, ObjectId};
@@ -66,30 +68,14 @@ impl Shared {
             return Next::Nothing;
         }
         let at_once = who == Who::Reader || self.session.is_quiet() || self.session.unwritten() >= ENOUGH;
-        if at_once { self.take(now) } else { Next::Wake }
-    }
-
-    /// What is to be sent, at once if there is a way out that takes it.
-    fn take(&mut self, now: Time) -> Next {
-        let Some(outlet) = &self.outlet else { return Next::Wake };
-        match self.rest.take().or_else(|| self.session.poll_output(now)) {
-            Some(output) => {
-                self.writing = true;
-                Next::Write { outlet: outlet.clone(), connection: self.connection, output }
-            }
-            None => Next::Wake,
-        }
-    }
-
-    /// The same of what the writer should have sent by now.
-    fn overdue(&mut self, now: Time) -> Next {
-        let is_late = || self.session.is_due() || self.session.next_timeout().is_some_and(|next| next <= now);
-        if self.writing || (self.rest.is_none() && !is_late()) {
-            return Next::Nothing;
-        }
-        match self.session.handle_timeout(now) {
-            Timeout::Nothing => self.take(now),
-            // Nothing may be said any more; that is for the writer to find.
+        match &self.outlet {
+            Some(outlet) if at_once => match self.session.poll_output(now) {
+                Some(output) => {
+                    self.writing = true;
+                    Next::Write { outlet: outlet.clone(), connection: self.connection, output }
+                }
+                None => Next::Wake,
+            },
             _ => Next::Wake,
         }
     }
@@ -154,13 +140,6 @@ impl Link {
         self.carry_out(next);
     }
 
-    /// Does what the writer should have done by now, who may be waiting for a thread.
-    pub(super) fn send_overdue(&self, now: Time) {
-        self.collect_dropped();
-        let next = self.with_shared(|shared| shared.overdue(now));
-        self.carry_out(next);
-    }
-
     /// Whether so much waits that it should leave although the reader has more to handle.
     pub(super) fn has_enough(&self) -> bool {
         self.look(|session| session.unwritten() >= ENOUGH)
@@ -169,7 +148,7 @@ impl Link {
     fn carry_out(&self, next: Next) {
         match next {
             Next::Nothing => {}
-            Next::Wake => self.wake.notify_one(),
+            Next::Wake => self.wake_writer(),
             Next::Write { outlet, connection, output } => self.write(&outlet, connection, output),
         }
     }
@@ -194,13 +173,14 @@ impl Link {
         }
         if is_rest || shared.session.is_due() {
             drop(shared);
-            self.wake.notify_one();
+            self.wake_writer();
         }
     }
 
     /// What the writer is to do now. If somebody else writes, it waits for that.
     pub(super) async fn turn(&self, now: Time) -> Turn {
         loop {
+            self.woken.store(false, Ordering::Relaxed);
             let turn = self.with_shared(|shared| {
                 let timeout = shared.session.handle_timeout(now);
                 if shared.writing {

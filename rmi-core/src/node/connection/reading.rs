@@ -158,6 +158,7 @@ fn handle_all(link: &Arc<Link>, seat: &mut Seat) -> Result<bool, Close> {
             Some(Work::Done) => {}
             Some(Work::Serve(served)) => {
                 let (path, began) = (served.path(), now);
+                link.give_away_writer();
                 let is_here = seat.leave_for(path, || served.start(link));
                 now = clock::now();
                 note_long(link, path, began, now);

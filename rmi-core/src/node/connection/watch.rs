@@ -1,4 +1,4 @@
-//! Looks from time to time whether a servant keeps the thread of a connection's reader or writer, and does in their place what cannot wait.
+//! Looks from time to time whether a servant keeps the thread of a connection's reader, and lets another go on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -57,30 +57,27 @@ impl Watch {
         Self { patience: pulse::pause(lease) / 2, connections: Mutex::default() }
     }
 
-    /// A reader that has been executing one servant since an earlier look is replaced; and what a writer should have sent is sent: it may
-    /// have been woken by a servant that has kept their thread since.
+    /// A reader that has been executing one servant since an earlier look is replaced.
     pub(crate) fn look(&self) {
         let now = clock::now();
-        let mut links = Vec::new();
+        let mut stuck = Vec::new();
         for connection in self.connections.lock().values_mut() {
-            let stuck = connection.desk.stuck();
-            if stuck != connection.last {
-                (connection.last, connection.since) = (stuck, now);
+            let current = connection.desk.stuck();
+            if current != connection.last {
+                (connection.last, connection.since) = (current, now);
+            } else if let Some(method) = current.serving
+                && now.since(connection.since) >= self.patience
+                && let Some(link) = connection.link.upgrade()
+            {
+                stuck.push((link, connection.desk.clone(), method));
             }
-            let is_long = now.since(connection.since) >= self.patience;
-            let method = stuck.serving.filter(|_| is_long);
-            let stuck = method.map(|method| (method, connection.desk.clone()));
-            links.extend(connection.link.upgrade().map(|link| (link, stuck)));
         }
-        for (link, stuck) in links {
-            if let Some((method, desk)) = stuck {
-                tracing::warn!(
-                    node = %link.core.id, peer = %link.target, method,
-                    "a servant has kept its thread busy without yielding; others read on in its place"
-                );
-                reading::start(&link, &desk);
-            }
-            link.send_overdue(now);
+        for (link, desk, method) in stuck {
+            tracing::warn!(
+                node = %link.core.id, peer = %link.target, method,
+                "a servant has kept its thread busy without yielding; others read on in its place"
+            );
+            reading::start(&link, &desk);
         }
     }
 }
