@@ -143,7 +143,8 @@ impl Site {
     }
 
     async fn on_one_thread() -> Self {
-        Self::at(runtime::Builder::new_current_thread(), Node::builder().listen("tcp://127.0.0.1:0"), None).await
+        Self::at(runtime::Builder::new_current_thread(), Node::builder().listen("tcp://127.0.0.1:0"), None)
+            .await
     }
 
     async fn at(mut threads: runtime::Builder, builder: Builder, relay: Option<&str>) -> Self {
@@ -174,7 +175,8 @@ impl Site {
     /// The same; its servant leaves something to be sent, for which it has woken the writer.
     async fn grind_without(&self, n: u64) -> JoinHandle<Result<u64>> {
         let (mill, busy) = (self.mill.clone(), self.stones.busy());
-        let call = tokio::spawn(async move { mill.grind_without(n, MillProxy::new(Stones::default())).await });
+        let call =
+            tokio::spawn(async move { mill.grind_without(n, MillProxy::new(Stones::default())).await });
         eventually("the servant is at it", || self.stones.busy() == busy + 1).await;
         call
     }

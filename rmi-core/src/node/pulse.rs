@@ -48,10 +48,8 @@ struct Beat {
     pause: Duration,
 }
 
-static HEART: Heart = Heart {
-    state: Mutex::new(State { nodes: Vec::new(), next: 0, beating: false }),
-    added: Condvar::new(),
-};
+static HEART: Heart =
+    Heart { state: Mutex::new(State { nodes: Vec::new(), next: 0, beating: false }), added: Condvar::new() };
 
 impl Pulse {
     /// `lease`: what is to be kept alive. A runtime with a single thread has no other that could look.
