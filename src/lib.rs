@@ -4,6 +4,7 @@
 //! * [Passing references](#passing-references)
 //! * [Errors](#errors)
 //! * [Limits, cancelling, trying again](#limits-cancelling-trying-again)
+//! * [How calls are served](#how-calls-are-served)
 //! * [Lifetimes of objects](#lifetimes-of-objects)
 //! * [The registry](#the-registry)
 //! * [Deployment](#deployment)
@@ -58,9 +59,6 @@
 //! `Proxy::is_local(&counter)`. [`Proxy::from_arc`] makes an object of a servant that the program goes on using itself.
 //!
 //! A proxy whose object is in this process calls the servant directly: nothing is serialized, limits do not apply, and a panic is an ordinary panic.
-//!
-//! A servant runs in the task of the caller's session until it first waits. While it blocks the thread, nothing else of that peer is served, not even the lease:
-//! use `tokio::task::spawn_blocking` for what takes long.
 //!
 //! Traits may have supertraits that are remote too ([`Proxy::upcast`], [`Proxy::cast`]), type parameters and default methods. The mistakes that can be made with the
 //! attribute are compile errors that say what to write instead.
@@ -195,6 +193,20 @@
 //! # }
 //! ```
 //!
+//! # How calls are served
+//!
+//! Calls that one caller makes through one proxy start at the servant in the order in which they were made, whatever their size, also when the connection breaks in between. A call is
+//! made when its future is polled for the first time. They do not wait for each other: the next starts as soon as the one before waits for something, or is done.
+//!
+//! A servant runs where its call arrived until it first waits, and in a task of its own from then on. One that computes or blocks without yielding keeps a thread from everybody else:
+//!
+//! * *On the multi-thread runtime*, the log names the method after a second or two (sooner if a quarter of the lease is less), and another thread goes on in its place: the session stays alive, and other calls of that
+//!   peer are served, as long as the runtime has a thread left. What the same thread was about to do next, such as a call that arrived just before, may wait with it.
+//! * *On the current-thread runtime*, and on one with a single worker, everything stands still, the lease included. If that takes longer than the lease, peers give the node up, and calls under way fail with
+//!   `OutcomeUnknown`. The log names the method when it is done.
+//!
+//! Use `tokio::task::spawn_blocking` for what may keep a thread for longer than a few milliseconds.
+//!
 //! # Lifetimes of objects
 //!
 //! An object lives as long as any proxy to it lives, on any node. When the last is gone, the servant is dropped: its `Drop` is the finalizer.
@@ -281,7 +293,8 @@
 //! * **Runtimes.** tokio, multi-thread or current-thread, with I/O and time enabled.
 //! * **serde.** Values travel as MessagePack: `Some(None)` and `Some(())` arrive as `None`. Bytes (`Vec<u8>`, `bytes::Bytes` with
 //!   its feature `serde`) are copied at once, anywhere in a value; large `Bytes` that are an argument or a result share the memory of the message they came in.
-//! * **Logs.** `tracing`: sessions at debug level, panics of servants and misbehaving peers above.
+//! * **Logs.** `tracing`: sessions at debug level, panics of servants, servants that keep their thread, and misbehaving peers above.
+//! * **Threads.** A thread `rmi-pulse` of the process, if any node runs on a multi-thread runtime, wakes up once a second and has its nodes look for servants that keep their thread.
 
 pub use rmi_core::{
     AnyProxy, Builder, DialRequest, Interface, InterfaceDescription, Limits, Node, NodeId, NodeStats,

@@ -18,9 +18,11 @@ use crate::invoke::AnyProxy;
 use crate::node::builder::Settings;
 use crate::node::connection::introducer::{AllDials, Named};
 use crate::node::connection::reached::Reached;
+use crate::node::connection::watch::Watch;
 use crate::node::exports::Exports;
 use crate::node::link::{Link, Origin, Reason, Stage};
 use crate::node::links::Links;
+use crate::node::pulse::Pulse;
 use crate::node::relay::Relays;
 use crate::node::stats::Served;
 use crate::session::{Introduction, Locality, Phase};
@@ -41,6 +43,9 @@ pub(crate) struct Core {
     pub(crate) addresses: Mutex<Addresses>,
     next_key: AtomicU64,
     pub(crate) runtime: Handle,
+    /// Its connections, for the pulse.
+    pub(crate) watch: Watch,
+    pulse: Pulse,
     tasks: Mutex<JoinSet<()>>,
     /// Calls of servants; links know how to end them.
     pub(crate) calls: TaskTracker,
@@ -76,8 +81,10 @@ pub(crate) struct Addresses {
 impl Core {
     pub(crate) fn new(settings: Settings, runtime: Handle) -> Arc<Self> {
         let id = NodeId::random();
-        Arc::new(Self {
+        Arc::new_cyclic(|core| Self {
             id,
+            watch: Watch::new(settings.lease),
+            pulse: Pulse::new(core.clone(), &runtime, settings.lease),
             settings,
             locality: crate::node::builder::locality(),
             exports: Arc::new(Exports::new(id)),
@@ -139,6 +146,11 @@ impl Core {
 
     pub(crate) fn is_stopped(&self) -> bool {
         *self.stop.borrow()
+    }
+
+    /// Whether its runtime has several threads.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.pulse.is_some()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

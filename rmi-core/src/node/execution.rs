@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
 use tokio::time::timeout_at;
 
@@ -13,7 +14,12 @@ use crate::node::clock;
 use crate::node::discard::discard;
 use crate::node::dispatch::{fault, panicked, reply};
 use crate::node::link::Link;
-use crate::session::Phase;
+use crate::node::live::Live;
+use crate::node::serving::serve;
+use crate::session::{Phase, Session, Time};
+
+/// A servant that keeps its thread for so long is named in the log.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What a servant's future came to: its answer, or the panic.
 type Outcome = std::thread::Result<Result<Answer, String>>;
@@ -70,9 +76,21 @@ pub(crate) fn start(
 
 fn poll(running: &mut Running, fate: Fate, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
     let context = fate.context();
-    match catch_unwind(AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)))) {
+    let poll = AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)));
+    match serve(|| catch_unwind(poll)) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
+    }
+}
+
+/// Logs that a servant has kept its thread since `began`, if that was long. While it lasts nobody may be there who could say so.
+pub(crate) fn note_long(link: &Link, path: &str, began: Time, now: Time) {
+    let took = now.since(began);
+    if took >= LONG {
+        tracing::warn!(
+            node = %link.core.id, peer = %link.target, method = path, ?took,
+            "a servant kept its thread busy without yielding; what takes long belongs into spawn_blocking"
+        );
     }
 }
 
@@ -109,8 +127,9 @@ impl Execution {
             &link.core.runtime,
         );
         let task = task.abort_handle();
-        // The link may have ended while the call was being started.
-        if !link.running.spawned(call, &task) || link.look(|session| session.phase() == Phase::Ended) {
+        // The link may have ended, or the peer given up, while the call was being started.
+        let is_late = |session: &Session<Live>| session.phase() == Phase::Ended || session.is_cancelled(call);
+        if !link.running.spawned(call, &task) || link.look(is_late) {
             task.abort();
         }
     }
@@ -132,7 +151,10 @@ impl Execution {
 
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
         let Some(running) = &mut self.running else { return Poll::Pending };
-        poll(running, self.fate, cx)
+        let began = clock::now();
+        let poll = poll(running, self.fate, cx);
+        note_long(&self.link, self.path, began, clock::now());
+        poll
     }
 
     fn finish(mut self, outcome: Outcome) {

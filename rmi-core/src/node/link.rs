@@ -1,6 +1,7 @@
 //! A session of a running node: its state behind one lock, what wakes its tasks, and how it ended.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ use crate::node::import::{Import, Source, Way};
 use crate::node::live::{Caller, Live};
 use crate::node::running::Running;
 use crate::node::sending::Shared;
+use crate::node::serving::{give_away, is_serving};
 use crate::node::tunnel::Tunnels;
 use crate::session::{Failure, Garbage, Session};
 
@@ -35,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) hurry: Notify,
     /// There may be output, or an earlier timeout.
     pub(crate) wake: Notify,
+    /// The writer was woken, and has not run since.
+    pub(super) woken: AtomicBool,
     /// A connection on which the peer came back.
     handover: Mutex<Option<Handover>>,
     /// There may be one.
@@ -140,6 +144,7 @@ impl Link {
             dropped: Mutex::default(),
             hurry: Notify::new(),
             wake: Notify::new(),
+            woken: AtomicBool::new(false),
             handover: Mutex::default(),
             handed: Notify::new(),
             peer: OnceLock::new(),
@@ -158,7 +163,7 @@ impl Link {
             (result, session.is_due())
         });
         if due {
-            self.wake.notify_one();
+            self.wake_writer();
         }
         result
     }
@@ -191,10 +196,26 @@ impl Link {
         }
     }
 
+    /// Wakes the writer, on a thread that a servant may keep afterwards.
+    pub(crate) fn wake_writer(&self) {
+        self.wake.notify_one();
+        match is_serving() {
+            true => give_away(&self.core),
+            false => self.woken.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// This thread is about to run a servant, and may have woken the writer.
+    pub(crate) fn give_away_writer(&self) {
+        if self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Relaxed) {
+            give_away(&self.core);
+        }
+    }
+
     /// Works on the session and leaves what is to be dropped to the writer: for places that hold another lock.
     pub(crate) fn amend<R>(&self, work: impl FnOnce(&mut Session<Live>) -> R) -> R {
         let result = work(&mut self.shared.lock().session);
-        self.wake.notify_one();
+        self.wake_writer();
         result
     }
 
@@ -273,7 +294,7 @@ impl Link {
         };
         // The others are taken with it.
         if first {
-            self.wake.notify_one();
+            self.wake_writer();
         }
     }
 
@@ -396,7 +417,7 @@ impl GiveUp for Link {
             dropped.calls.push(call);
             dropped.calls.len() == 1
         };
-        self.wake.notify_one();
+        self.wake_writer();
         // Before there is a connection, there is no writer. What waits for one may keep references for as long.
         if first && matches!(*self.stage.borrow(), Stage::Opening) {
             let core = self.core.clone();

@@ -2,7 +2,8 @@
 //!
 //! What it is for: [`Node`] is what users hold; `core` is the node itself; a `link` is a session with its lock and its tasks, `links` are all of them;
 //! `connection/` gets it connections and keeps it going over as many as it takes; `dispatch` carries out what a session's events ask for; `import` is an object of
-//! another node as proxies hold it; `lost` is what happens when a link ends; `relay` leads streams through nodes between, `tunnel` is one end of such a stream. May use: everything below.
+//! another node as proxies hold it; `lost` is what happens when a link ends; `relay` leads streams through nodes between, `tunnel` is one end of such a stream;
+//! `pulse` has nodes look for servants that keep their thread. May use: everything below.
 //!
 //! Invariants:
 //! * One lock a session, never held across an await, and no user code runs under it: what is to be dropped is
@@ -28,9 +29,11 @@ mod live;
 mod lost;
 mod outward;
 mod peer;
+mod pulse;
 mod relay;
 mod running;
 mod sending;
+mod serving;
 mod stats;
 mod tunnel;
 

@@ -3,6 +3,8 @@
 //! One writes at a time. Whoever finds another at it leaves; the other looks again when it is done, and wakes the writer, a task, for
 //! what has come meanwhile, and for what the system has no room for. The writer alone has patience.
 
+use std::sync::atomic::Ordering;
+
 use tokio::task::yield_now;
 
 use crate::id::{MethodId, ObjectId};
@@ -146,7 +148,7 @@ impl Link {
     fn carry_out(&self, next: Next) {
         match next {
             Next::Nothing => {}
-            Next::Wake => self.wake.notify_one(),
+            Next::Wake => self.wake_writer(),
             Next::Write { outlet, connection, output } => self.write(&outlet, connection, output),
         }
     }
@@ -171,13 +173,14 @@ impl Link {
         }
         if is_rest || shared.session.is_due() {
             drop(shared);
-            self.wake.notify_one();
+            self.wake_writer();
         }
     }
 
     /// What the writer is to do now. If somebody else writes, it waits for that.
     pub(super) async fn turn(&self, now: Time) -> Turn {
         loop {
+            self.woken.store(false, Ordering::Relaxed);
             let turn = self.with_shared(|shared| {
                 let timeout = shared.session.handle_timeout(now);
                 if shared.writing {

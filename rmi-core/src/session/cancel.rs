@@ -61,6 +61,11 @@ impl<H: Handles> Session<H> {
         }
     }
 
+    /// Whether the peer waits no longer for the answer to a call that is being executed.
+    pub fn is_cancelled(&self, call: u64) -> bool {
+        self.serving.is_cancelled(call)
+    }
+
     /// The peer waits for the answer to its call no longer. An answer that is under way is aborted, and has been given; one
     /// that waits to leave just leaves.
     pub(super) fn cancelled(&mut self, call: u64) -> Event<H> {

@@ -1,12 +1,17 @@
 //! Where a reader leaves what it reads with while a servant has its thread, so that another can go on if that takes long.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::node::connection::reading::Reading;
 use crate::node::link::Reason;
+
+/// By then a servant has begun whose call was read last: what is read next, on another connection, does not start before it (PROTOCOL 4.6).
+const BEGINS: Duration = Duration::from_millis(100);
 
 /// Of one connection.
 pub(super) struct Desk {
@@ -79,20 +84,26 @@ impl Desk {
         }
     }
 
-    /// Ends the reader. What it read with is returned: nothing reads any more. One that executes a servant is not waited for.
+    /// Ends the reader. What it read with is returned: nothing reads any more. One that executes a servant is waited for no longer than [`BEGINS`].
     pub(super) async fn clear(&self) -> Box<Reading> {
+        let mut is_patient = true;
         loop {
             {
                 let mut state = self.state.lock();
                 state.stopping = true;
-                if let Some(reading) = state.reading.take() {
+                if (state.serving.is_none() || !is_patient)
+                    && let Some(reading) = state.reading.take()
+                {
                     // Whoever comes back to it finds that it is not its turn.
                     state.reader += 1;
                     return reading;
                 }
             }
             self.stop.notify_one();
-            self.ended.notified().await;
+            match is_patient {
+                true => is_patient = timeout(BEGINS, self.ended.notified()).await.is_ok(),
+                false => self.ended.notified().await,
+            }
         }
     }
 
@@ -121,11 +132,13 @@ impl Seat {
         }
         work();
         let mut state = self.desk.state.lock();
-        if state.reader != self.reader || state.stopping {
+        if state.reader != self.reader {
             return false;
         }
         state.serving = None;
-        self.reading = state.reading.take();
+        if !state.stopping {
+            self.reading = state.reading.take();
+        }
         self.reading.is_some()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! What it is for: `listen` accepts and `dial` connects, where `policy` permits what an `introducer` named; `handshake` opens a session
 //! on a new connection; `driver` keeps a link going over as many connections as it takes, with `pump` for one of them and `resume` for the
-//! next. May use: `transport`, `session`, and of `node` the link, its core, `dispatch` and `clock`.
+//! next; `watch` looks whether a servant keeps one from reading. May use: `transport`, `session`, and of `node` the link, its core, `dispatch` and `clock`.
 //!
 //! Invariants:
 //! * One task drives a link and writes; another reads, and is replaced while a servant keeps its thread. Nothing reads a connection
@@ -21,3 +21,4 @@ mod pump;
 pub(super) mod reached;
 mod reading;
 pub(super) mod resume;
+pub(super) mod watch;

@@ -8,19 +8,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::yield_now;
 
 use crate::node::clock;
-use crate::node::connection::desk::{Desk, Stuck};
+use crate::node::connection::desk::Desk;
 use crate::node::connection::handshake::{Connection, read_some};
-use crate::node::connection::reading::{Reading, read};
+use crate::node::connection::reading::{self, Reading};
+use crate::node::connection::watch::Watched;
 use crate::node::dispatch::Inbox;
 use crate::node::link::{Link, Reason};
-use crate::session::{Output, SessionError, Time, Timeout};
+use crate::session::{Output, SessionError, Timeout};
 use crate::transport::{Reader, Writer};
 
 /// How long a connection is kept for what is said last.
 const LAST_WORD: Duration = Duration::from_millis(100);
-
-/// At most this long passes before somebody looks whether the reader of a session in use is stuck.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads and writes until the connection is of no more use. When this returns, nothing reads it any more.
 pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: Inbox) -> (Reason, Inbox) {
@@ -32,9 +30,10 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: Inbox)
     link.tunnels.set_relayed(relayed);
     link.connected(writer.outlet().cloned());
     let desk = Desk::new(Box::new(Reading::new(reader, buffer, inbox)));
-    start_reader(link, &desk);
+    reading::start(link, &desk);
+    let watched = Watched::new(link, &desk);
     let reason = {
-        let writing = write(link, &desk, &mut writer);
+        let writing = write(link, &mut writer);
         tokio::pin!(writing);
         let reason = tokio::select! {
             reason = desk.ended() => reason,
@@ -50,6 +49,7 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: Inbox)
         }
         reason
     };
+    drop(watched);
     let (reader, inbox) = desk.clear().await.end();
     link.disconnected();
     let reason = match reason {
@@ -63,14 +63,6 @@ pub(super) async fn pump(link: &Arc<Link>, connection: Connection, inbox: Inbox)
         }
     };
     (reason, inbox)
-}
-
-/// A task of its own: a servant that keeps its thread busy does not keep the writer from renewing the lease.
-fn start_reader(link: &Arc<Link>, desk: &Arc<Desk>) {
-    if let Some(seat) = desk.sit_down() {
-        // Without a task the seat is given up, and the connection with it.
-        link.core.spawn(read(link.clone(), desk.clone(), seat));
-    }
 }
 
 /// Closes a connection on which something was said last.
@@ -87,8 +79,7 @@ async fn hang_up(link: &Arc<Link>, mut reader: Reader, mut writer: Writer, reaso
     let _ = tokio::time::timeout(LAST_WORD, reading).await;
 }
 
-async fn write(link: &Arc<Link>, desk: &Arc<Desk>, writer: &mut Writer) -> Reason {
-    let mut watch = Watch::new(link);
+async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
     let mut alarm = clock::Alarm::new();
     loop {
         if !link.look(|session| session.is_quiet()) {
@@ -103,12 +94,11 @@ async fn write(link: &Arc<Link>, desk: &Arc<Desk>, writer: &mut Writer) -> Reaso
             Timeout::Silent => return silent(),
             _ => return Reason::Expired,
         }
-        watch.look(link, desk, now);
         match turn.output {
             None if link.look(|session| session.has_parted()) => return parted(link),
             None => tokio::select! {
                 () = link.wake.notified() => {}
-                () = alarm.sleep_until(turn.next.map(|next| next.min(watch.next))) => {}
+                () = alarm.sleep_until(turn.next) => {}
             },
             Some(output) => {
                 if let Err(reason) = hand_over(link, writer, output).await {
@@ -151,38 +141,6 @@ async fn hand_over(link: &Arc<Link>, writer: &mut Writer, mut output: Output) ->
                 }
             }
         }
-    }
-}
-
-/// Looks from time to time whether the reader is stuck in a servant, and lets another go on.
-struct Watch {
-    /// An eighth of the lease: what a peer asks is answered in time.
-    seldom: Duration,
-    next: Time,
-    last: Stuck,
-}
-
-impl Watch {
-    fn new(link: &Link) -> Self {
-        let seldom = link.look(|session| session.peer().map(|peer| peer.lease)).unwrap_or(LOOK) / 8;
-        Self { seldom, next: clock::now() + seldom, last: Stuck::default() }
-    }
-
-    fn look(&mut self, link: &Arc<Link>, desk: &Arc<Desk>, now: Time) {
-        if now < self.next {
-            return;
-        }
-        let stuck = desk.stuck();
-        if let Some(method) = stuck.serving.filter(|_| stuck == self.last) {
-            tracing::warn!(
-                node = %link.core.id, peer = %link.target, method,
-                "a servant has kept its thread busy without yielding; others read on in its place"
-            );
-            start_reader(link, desk);
-        }
-        // Nobody was served: it need not be known so soon.
-        let soon = if stuck == self.last { self.seldom } else { self.seldom.min(LOOK) };
-        (self.last, self.next) = (stuck, now + soon);
     }
 }
 

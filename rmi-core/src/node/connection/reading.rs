@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt;
 use crate::node::clock;
 use crate::node::connection::desk::{Desk, Seat};
 use crate::node::dispatch::{Close, Inbox, Work, handle_plain};
+use crate::node::execution::note_long;
 use crate::node::link::{Link, Reason};
 use crate::pool;
 use crate::session::Time;
@@ -187,8 +188,17 @@ impl Reading {
     }
 }
 
+/// Starts a reader, if none has what a connection is read with. A task of its own: a servant that keeps its thread busy does not keep
+/// the writer from renewing the lease.
+pub(super) fn start(link: &Arc<Link>, desk: &Arc<Desk>) {
+    if let Some(seat) = desk.sit_down() {
+        // Without a task the seat is given up, and the connection with it.
+        link.core.spawn(read(link.clone(), desk.clone(), seat));
+    }
+}
+
 /// Reads until the connection is of no more use, or another reads in its place.
-pub(super) async fn read(link: Arc<Link>, desk: Arc<Desk>, mut seat: Seat) {
+async fn read(link: Arc<Link>, desk: Arc<Desk>, mut seat: Seat) {
     loop {
         match handle_all(&link, &mut seat) {
             Ok(true) => {}
@@ -216,11 +226,15 @@ fn handle_all(link: &Arc<Link>, seat: &mut Seat) -> Result<bool, Close> {
             None => break,
             Some(Work::Done) => {}
             Some(Work::Serve(served)) => {
-                if !seat.leave_for(served.path(), || served.start(link)) {
-                    link.send(clock::now());
+                let (path, began) = (served.path(), now);
+                link.give_away_writer();
+                let is_here = seat.leave_for(path, || served.start(link));
+                now = clock::now();
+                note_long(link, path, began, now);
+                if !is_here {
+                    link.send(now);
                     return Ok(false);
                 }
-                now = clock::now();
             }
         }
         if link.has_enough() {
