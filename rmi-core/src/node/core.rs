@@ -120,6 +120,8 @@ impl Core {
     /// nobody may wait for it.
     pub(crate) fn spawn_link(&self, link: &Arc<Link>, task: impl Future<Output = ()> + Send + 'static) {
         let guard = LinkTask { link: link.clone(), started: false, ended: false };
+        // A future that another awaits takes its room twice there.
+        let task = Box::pin(task);
         self.spawn(async move {
             // Whole: a closure would take its fields alone.
             let mut guard = guard;

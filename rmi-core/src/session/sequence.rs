@@ -192,7 +192,8 @@ impl Ring {
         }
         if self.batches.is_empty() {
             self.batches.shrink_to(SPARE_BATCHES);
-            if self.tail.is_empty() && self.tail.capacity() > *BLOCK.start() {
+            // Nothing may come for long.
+            if self.tail.is_empty() {
                 self.tail = BytesMut::new();
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::node::connection::reading::Reading;
@@ -18,8 +19,6 @@ pub(super) struct Desk {
     state: Mutex<State>,
     /// For who waits for the reader to end.
     ended: Notify,
-    /// For the reader: it is to end.
-    stop: Notify,
 }
 
 #[derive(Default)]
@@ -34,6 +33,8 @@ struct State {
     served: u64,
     /// Why the reader ended.
     reason: Option<Reason>,
+    /// The task of the reader whose turn it is.
+    task: Option<AbortHandle>,
     stopping: bool,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct Stuck {
 impl Desk {
     pub(super) fn new(reading: Box<Reading>) -> Arc<Self> {
         let state = Mutex::new(State { reading: Some(reading), ..State::default() });
-        Arc::new(Self { state, ended: Notify::new(), stop: Notify::new() })
+        Arc::new(Self { state, ended: Notify::new() })
     }
 
     /// The place of a new reader, if there is anything to read with.
@@ -66,6 +67,15 @@ impl Desk {
         state.reader += 1;
         state.serving = None;
         Some(Seat { desk: self.clone(), reader: state.reader, reading: Some(reading), reason: None })
+    }
+
+    /// This task reads now.
+    pub(super) fn started(&self, task: AbortHandle) {
+        let mut state = self.state.lock();
+        if state.stopping {
+            task.abort();
+        }
+        state.task = Some(task);
     }
 
     /// What the reader's thread is doing, if that is executing a servant.
@@ -98,19 +108,15 @@ impl Desk {
                     state.reader += 1;
                     return reading;
                 }
+                // Where it waits: what it reads with is put back as the task is dropped.
+                if let Some(task) = &state.task {
+                    task.abort();
+                }
             }
-            self.stop.notify_one();
             match is_patient {
                 true => is_patient = timeout(BEGINS, self.ended.notified()).await.is_ok(),
                 false => self.ended.notified().await,
             }
-        }
-    }
-
-    /// Resolves when the reader is to end.
-    pub(super) async fn stopping(&self) {
-        while !self.state.lock().stopping {
-            self.stop.notified().await;
         }
     }
 }

@@ -77,7 +77,8 @@ async fn open(link: Arc<Link>, expect: Option<NodeId>, mut places: Vec<Place>, s
     let mut pauses = PAUSES;
     let mut rounds = 1;
     let failure = loop {
-        let failure = match round(&link, expect, &places, until).await {
+        // In memory that it gives back.
+        let failure = match Box::pin(round(&link, expect, &places, until)).await {
             Ok((connection, at)) => {
                 let Some(node) = link.peer() else { return link.close(Reason::Forgotten) };
                 if let (Some(owner), Some(place)) = (expect, places.get(at)) {

@@ -14,7 +14,8 @@ use crate::transport::Stream;
 /// Makes the handshake of a side that did not dial, and keeps the link going until it is closed. What comes to resume another
 /// link is handed over to that.
 pub(crate) async fn run(link: Arc<Link>, stream: Stream, role: Role, limit: Duration) {
-    match handshake(&link, stream, role, limit).await {
+    // In memory that it gives back.
+    match Box::pin(handshake(&link, stream, role, limit)).await {
         Ok(connection) => live(link, connection, Return::Wait).await,
         Err(NoSession::OtherNode(text)) => link.close(Reason::Refused(text)),
         Err(NoSession::Failed(reason)) => link.close(reason),
@@ -44,7 +45,7 @@ pub(crate) async fn live(link: Arc<Link>, first: Connection, back: Return) {
         let reason;
         (reason, inbox) = pump(&link, connection, inbox).await;
         retries.after(link.look(|session| session.delivered()));
-        connection = match resume::reconnect(&link, &back, reason, &mut retries).await {
+        connection = match Box::pin(resume::reconnect(&link, &back, reason, &mut retries)).await {
             Ok(connection) => connection,
             Err(reason) => return link.close(reason),
         };

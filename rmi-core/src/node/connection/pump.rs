@@ -82,10 +82,8 @@ async fn hang_up(link: &Arc<Link>, mut reader: Reader, mut writer: Writer, reaso
 async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
     let mut alarm = clock::Alarm::new();
     loop {
-        if !link.look(|session| session.is_quiet()) {
-            // Others are about to send, too.
-            yield_now().await;
-        }
+        // Others are about to send, too; and what it was woken for leaves with what they send.
+        yield_now().await;
         link.collect_dropped();
         let now = clock::now();
         let turn = link.turn(now).await;

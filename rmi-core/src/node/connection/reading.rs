@@ -22,7 +22,7 @@ use crate::wire::{self, Frame, Limits};
 const LARGE: usize = pool::WORTH;
 
 /// How much is read at a time: at least, as an idle session keeps so much memory, and at most.
-const ROOM: RangeInclusive<usize> = 4 * 1024..=64 * 1024;
+const ROOM: RangeInclusive<usize> = 1024..=64 * 1024;
 
 /// What a connection is read with.
 pub(super) struct Reading {
@@ -182,8 +182,10 @@ impl Reading {
             self.buffer = BytesMut::new();
         }
         // Many small frames come one after another into the same memory.
-        if self.buffer.capacity() - self.buffer.len() < self.room / 2 {
-            self.buffer.reserve(self.room);
+        let free = self.buffer.capacity() - self.buffer.len();
+        let frame = wire::announced(&self.buffer).map_or(0, |length| length + 4);
+        if free < self.room / 2 || self.buffer.capacity() < frame {
+            self.buffer.reserve(self.room.max(frame.saturating_sub(self.buffer.len())));
         }
     }
 }
@@ -193,12 +195,14 @@ impl Reading {
 pub(super) fn start(link: &Arc<Link>, desk: &Arc<Desk>) {
     if let Some(seat) = desk.sit_down() {
         // Without a task the seat is given up, and the connection with it.
-        link.core.spawn(read(link.clone(), desk.clone(), seat));
+        if let Some(task) = link.core.spawn(read(link.clone(), seat)) {
+            desk.started(task);
+        }
     }
 }
 
-/// Reads until the connection is of no more use, or another reads in its place.
-async fn read(link: Arc<Link>, desk: Arc<Desk>, mut seat: Seat) {
+/// Reads until the connection is of no more use, or another reads in its place, or until it is aborted, while it waits.
+async fn read(link: Arc<Link>, mut seat: Seat) {
     loop {
         match handle_all(&link, &mut seat) {
             Ok(true) => {}
@@ -206,12 +210,7 @@ async fn read(link: Arc<Link>, desk: Arc<Desk>, mut seat: Seat) {
             Err(Close(reason)) => return seat.end(reason),
         }
         let Some(reading) = seat.reading() else { return };
-        let more = tokio::select! {
-            biased;
-            more = reading.more() => more,
-            () = desk.stopping() => return,
-        };
-        if let Err(Close(reason)) = more {
+        if let Err(Close(reason)) = reading.more().await {
             return seat.end(reason);
         }
     }
