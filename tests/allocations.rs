@@ -53,7 +53,7 @@ fn node() -> NodeId {
 /// Encodes a call as its caller does, and drops it as the session does that has copied it.
 fn call<T: Serialize>(value: &T) {
     let mut arguments = Arguments::new(2);
-    arguments.push("value", value);
+    arguments.push_lent("value", value);
     arguments.push("more", &70_000_u64);
     arguments.finish("I/m").unwrap();
 }
@@ -64,13 +64,14 @@ where
     T: Serialize + DeserializeOwned + Send + 'static,
 {
     let value = Result::Ok(value);
-    let payload = Bytes::from(value.encode().unwrap().payload.to_vec());
+    let payload = Bytes::from(value.encode().unwrap().payload);
     // It is shared already, as what is cut out of a read buffer is.
     let _shared = payload.clone();
     let encode = allocations(|| drop(value.encode().unwrap()));
     let decode = allocations(|| {
         let payload = payload.clone();
-        let reply = Reply { from: node(), status: ReplyStatus::Ok, payload, references: Vec::new() };
+        let reply =
+            Reply { from: node(), status: ReplyStatus::Ok, payload: payload.into(), references: Vec::new() };
         drop(Result::<T>::decode(reply).unwrap());
     });
     (encode, decode)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rmi::private::check;
 use rmi::{AnyProxy, NodeId, RemoteError, remote};
+use rmi_core::internal::session::Rope;
 use rmi_core::invoke::{Arguments, Incoming, RemoteResult, Reply, ReplyStatus};
 use serde::de::DeserializeOwned;
 use serde::ser::Serializer;
@@ -39,9 +40,9 @@ fn node() -> NodeId {
 /// The payload of one argument, in memory of its own as if it had been read.
 fn argument<T: Serialize + ?Sized>(value: &T) -> (Bytes, Vec<AnyProxy>) {
     let mut arguments = Arguments::new(1);
-    arguments.push("value", value);
+    arguments.push_lent("value", value);
     let (payload, references) = arguments.finish("I/m").unwrap();
-    (Bytes::from(payload.to_vec()), references)
+    (Bytes::from(payload), references)
 }
 
 fn decoded<T: DeserializeOwned + 'static>(payload: &Bytes, references: Vec<AnyProxy>) -> Result<T> {
@@ -60,9 +61,9 @@ where
 {
     let answer = Result::Ok(value).encode().unwrap();
     assert_eq!(answer.status, ReplyStatus::Ok);
-    let payload = Bytes::from(answer.payload.to_vec());
+    let payload = Bytes::from(answer.payload);
     let (status, references) = (answer.status, answer.references);
-    let reply = Reply { from: node(), status, payload: payload.clone(), references };
+    let reply = Reply { from: node(), status, payload: payload.clone().into(), references };
     (Result::decode(reply).unwrap().unwrap(), payload)
 }
 
@@ -207,20 +208,41 @@ fn what_arguments_nest_is_bounded() {
 }
 
 #[test]
+fn bytes_that_are_given_are_sent_from_where_they_are() {
+    let (large, small) = (Bytes::from(vec![7; 5000]), Bytes::from(vec![8; 100]));
+    let mut arguments = Arguments::new(4);
+    arguments.push("one", &1_u64);
+    arguments.push("large", &large);
+    arguments.push("small", &small);
+    arguments.push("again", &large);
+    let rope = Rope::from(arguments.finish("I/m").unwrap().0);
+    let shared: Vec<_> = rope.iter().filter(|piece| piece.as_ptr() == large.as_ptr()).collect();
+    assert_eq!(shared, [&large; 2]);
+    let payload = rope.concat();
+    let mut call = Incoming::new(node(), &payload, Vec::new());
+    assert_eq!(call.next::<u64>("I/m", "one").unwrap(), 1);
+    assert_eq!(call.next::<Bytes>("I/m", "large").unwrap(), large);
+    assert_eq!(call.next::<Bytes>("I/m", "small").unwrap(), small);
+    assert_eq!(call.next::<Vec<u8>>("I/m", "again").unwrap(), large);
+    let answer = Ok::<_, RemoteError>(large.clone()).encode().unwrap();
+    assert_eq!(Rope::from(answer.payload).iter().last().unwrap().as_ptr(), large.as_ptr());
+}
+
+#[test]
 fn references_have_their_indices_in_order() {
     let notes: Vec<_> = (0..5).map(|_| note()).collect();
     let mut arguments = Arguments::new(3);
     arguments.push("one", &notes[0]);
     arguments.push("none", &"text");
-    arguments.push("many", &(&notes[1..4], Some(&notes[4]), &notes[0]));
+    arguments.push_lent("many", &(&notes[1..4], Some(&notes[4]), &notes[0]));
     let (payload, references) = arguments.finish("I/m").unwrap();
+    let payload = Bytes::from(payload);
     let expected = [&notes[..], &notes[..1]].concat();
     assert_eq!(references, expected);
     let reference = |index: u8| [0xd6, 1, 0, 0, 0, index];
     assert_eq!(payload[1..7], reference(0));
     assert_eq!(payload[12..], *[&[0x93, 0x93][..], &[1, 2, 3, 4, 5].map(reference).concat()].concat());
 
-    let payload = Bytes::from(payload);
     let mut call = Incoming::new(node(), &payload, references);
     assert_eq!(call.next::<AnyProxy>("I/m", "one").unwrap(), notes[0]);
     assert_eq!(call.next::<String>("I/m", "none").unwrap(), "text");

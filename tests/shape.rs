@@ -99,12 +99,12 @@ fn several_threads() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Measured: 2.2 allocations for each call of 64 callers and 2.1 for one of 512, both sides together; 0.06 to 0.07 and 0.01 to 0.03 segments, and
+/// Measured: 2.3 allocations for each call of 64 callers and 2.2 for one of 512, both sides together; 0.06 to 0.11 and 0.02 to 0.04 segments, and
 /// `strace -f -c -e trace=sendto,writev` counts as many writes.
 #[test]
 fn a_call_keeps_its_shape() {
     for (name, runtime) in [("one thread", one_thread()), ("several threads", several_threads())] {
-        for (callers, max_segments) in [(64, 0.15), (512, 0.06)] {
+        for (callers, max_segments) in [(64, 0.2), (512, 0.08)] {
             let shape = runtime.block_on(measure(callers));
             println!("{callers} callers, {name}: {shape:?}");
             assert!(shape.allocations < 2.5, "{callers} callers, {name}: {shape:?}");

@@ -1,9 +1,11 @@
 //! Instructions per call, client and server together, counted by callgrind, beside those that were counted when `baseline.txt` was written.
 //!
-//! `cargo bench --bench instructions` says what has changed, and fails where a call takes 5 % more; `-- --bless` writes the baseline; `-- lat1` runs one workload.
+//! `cargo bench --bench instructions` says what has changed, and fails where a call takes 5 % more; `-- --bless` writes the baseline; `-- lat1` runs one workload;
+//! `-- --steps lat1` says which functions they are in.
 //! It needs valgrind (`apt-get install valgrind`). Other than times, the counts are the same on a busy machine. They are another compiler's own, and depend a little on
 //! the processor: the baseline says where it was made.
 
+mod steps;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -37,6 +39,12 @@ fn run() -> Result<bool> {
         && run == "run"
     {
         workload::named(workload).ok_or("no such workload")?.run(calls.parse()?)?;
+        return Ok(true);
+    }
+    if let [option, workload] = arguments.as_slice()
+        && option == "--steps"
+    {
+        steps::print(workload::named(workload).ok_or("no such workload")?)?;
         return Ok(true);
     }
     let bless = arguments.iter().any(|argument| argument == "--bless");

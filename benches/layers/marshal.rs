@@ -109,7 +109,12 @@ where
     group.bench_function(BenchmarkId::new("decode", name), |b: &mut Bencher<'_>| {
         b.iter(|| {
             let payload = black_box(&payload).clone();
-            let reply = Reply { from: node(), status: ReplyStatus::Ok, payload, references: Vec::new() };
+            let reply = Reply {
+                from: node(),
+                status: ReplyStatus::Ok,
+                payload: payload.into(),
+                references: Vec::new(),
+            };
             Result::<T>::decode(reply).unwrap()
         });
     });

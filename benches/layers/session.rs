@@ -10,12 +10,13 @@ use rmi::{NodeId, ObjectId};
 use rmi_core::id::{InterfaceName, MethodId};
 use rmi_core::internal::session::{
     Assembly, Chunk, Event, Handles, Handshake, Head, Introduction, Locality, Message, OutReference, Outward,
-    Peer, Role, Session, Ticket, Time,
+    Peer, Role, Rope, Session, Strand, Ticket, Time,
 };
 use rmi_core::internal::wire::{self, Frame, Limits, Plain, ReplyKind};
 
 const OBJECT: ObjectId = ObjectId::from_bytes([7; 16]);
 const METHOD: MethodId = MethodId(1);
+const STRAND: Strand = Strand(1);
 
 /// What a call of two numbers has for its arguments.
 const SMALL: &[u8] = &[0x92, 1, 2];
@@ -68,19 +69,20 @@ impl Side {
     }
 
     /// Makes a call: the short way if it has no references, and can leave at once.
-    fn call(&mut self, now: Time, payload: &Bytes, references: Vec<OutReference<Nothing>>) {
+    fn call(&mut self, now: Time, payload: &Rope, references: Vec<OutReference<Nothing>>) {
         if references.is_empty()
-            && self.session.call_plain(now, (), (OBJECT, METHOD), None, chunk(payload)).is_ok()
+            && self.session.call_plain(now, (), (OBJECT, METHOD), || STRAND, None, chunk(payload)).is_ok()
         {
             return;
         }
-        let outward = Outward::Call { object: OBJECT, method: METHOD };
+        let outward = Outward::Call { object: OBJECT, method: METHOD, strand: STRAND };
         let message = Message { outward, payload: payload.clone(), references, deadline: None };
         self.session.call(now, (), message).unwrap();
     }
 
     /// Answers with the same bytes.
     fn reply(&mut self, call: u64, payload: Bytes) {
+        let payload = Rope::from(payload);
         if !self.session.reply_plain(call, ReplyKind::Ok, chunk(&payload)) {
             self.session.reply(call, ReplyKind::Ok, payload, Vec::new());
         }
@@ -104,8 +106,9 @@ impl Side {
                     self.reply(call, bytes.slice(at..));
                 }
                 Some((Plain::Reply { call, .. }, _)) => {
-                    self.session.handle_answer(now, len, call).unwrap();
-                    self.answers += 1;
+                    let mut callers = Vec::new();
+                    self.session.handle_answers(now, [(len, call)], &mut callers).unwrap();
+                    self.answers += callers.len() as u64;
                 }
                 None => {
                     let frame = Frame::decode(bytes, &self.limits).unwrap();
@@ -137,8 +140,11 @@ impl Side {
     }
 }
 
-fn chunk(payload: &Bytes) -> Chunk<'_> {
-    if payload.len() > 4096 { Chunk::Shared(payload) } else { Chunk::Copied(payload) }
+fn chunk(payload: &Rope) -> Chunk<'_> {
+    match payload.iter().next() {
+        Some(bytes) if payload.len() <= 4096 => Chunk::Copied(bytes),
+        _ => Chunk::Shared(payload),
+    }
 }
 
 const LOCALITY: Locality = Locality { host: 1, process: 1 };
@@ -169,7 +175,7 @@ impl Two {
     }
 
     /// A call, until its answer is there.
-    fn call(&mut self, payload: &Bytes, references: Vec<OutReference<Nothing>>) {
+    fn call(&mut self, payload: &Rope, references: Vec<OutReference<Nothing>>) {
         self.now = self.now + STEP;
         let Self { caller, owner, now } = self;
         let answers = caller.answers;
@@ -186,7 +192,7 @@ impl Two {
 /// Small calls, without references and with one.
 pub fn small(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("session");
-    let payload = Bytes::from_static(SMALL);
+    let payload = Rope::from(Bytes::from_static(SMALL));
     let mut two = Two::new();
     group.bench_function("a small call", |b| b.iter(|| two.call(black_box(&payload), Vec::new())));
     let mut two = Two::new();
@@ -204,7 +210,7 @@ pub fn small(criterion: &mut Criterion) {
 pub fn large(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("session/echo");
     for kib in [64, 1024] {
-        let payload = Bytes::from(vec![7; kib * 1024]);
+        let payload = Rope::from(vec![7; kib * 1024]);
         group.throughput(Throughput::Bytes(payload.len() as u64));
         let mut two = Two::new();
         group.bench_function(BenchmarkId::from_parameter(format!("{kib} KiB")), |b| {

@@ -11,6 +11,7 @@ pub mod node;
 mod pool;
 #[doc(hidden)]
 pub mod private;
+mod rope;
 #[doc(hidden)]
 pub mod session;
 mod transport;

@@ -3,11 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use bytes::Bytes;
 use rmi_core::ObjectId;
 use rmi_core::id::MethodId;
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{Message, OutReference, Outward, Phase};
+use rmi_core::internal::session::{Message, OutReference, Outward, Phase, Rope};
 
 use crate::bug::Bug;
 use crate::handles::{Caller, Import, Proxy, Way};
@@ -50,7 +49,7 @@ impl World {
         let call = caller.call;
         self.note(|| format!("n{node} asks for the root at {address}: call {call}"));
         let outward = Outward::Root(call.to_string());
-        let message = Message { outward, payload: Bytes::new(), references: Vec::new(), deadline: None };
+        let message = Message { outward, payload: Rope::default(), references: Vec::new(), deadline: None };
         let now = self.local(node);
         match self.with_quietly(key, |session| session.call(now, caller, message)) {
             Some(Err(unsent)) => self.outcome(&unsent.0, Outcome::Failed("too late".into()), Vec::new()),
@@ -91,14 +90,14 @@ impl World {
             self.outcome(&caller, Outcome::Failed("an argument is gone".into()), Vec::new());
             return call;
         };
-        let outward = Outward::Call { object: import.object, method: MethodId(1) };
+        let outward = Outward::Call { object: import.object, method: MethodId(1), strand: self.strand(call) };
         let payload = payload(call, OK, size);
         let caller = match references.is_empty() {
             true => self.call_plain(caller, import, &payload, sequence),
             false => Err(caller),
         };
         let Err(caller) = caller else { return call };
-        let message = Message { outward, payload, references, deadline: None };
+        let message = Message { outward, payload: payload.into(), references, deadline: None };
         let mut unsent = (caller, message);
         for _ in 0..MAX_TRIES {
             let key = match self.link_of(import) {

@@ -1,4 +1,4 @@
-//! Whole messages without references, on their short way through a session. It mirrors `node/import.rs` and `handle_plain` in
+//! Whole messages without references, on their short way through a session. It mirrors `node/import.rs` and `handle_call` and `handle_answers` in
 //! `node/dispatch.rs`; what cannot go this way goes the general one.
 
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rmi_core::id::MethodId;
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::{Chunk, Verdict};
+use rmi_core::internal::session::{Chunk, Rope, SessionError, Strand, Verdict};
 use rmi_core::internal::wire::{Frame, Plain, Reply, ReplyKind, Table};
 
 use crate::bug::Bug;
@@ -20,11 +20,19 @@ use crate::world::World;
 const SMALL: usize = 4096;
 
 /// A payload as a session takes it.
-fn chunk(payload: &Bytes) -> Chunk<'_> {
-    if payload.len() > SMALL { Chunk::Shared(payload) } else { Chunk::Copied(payload) }
+fn chunk(payload: &Rope) -> Chunk<'_> {
+    match payload.iter().next() {
+        Some(bytes) if payload.len() <= SMALL => Chunk::Copied(bytes),
+        _ => Chunk::Shared(payload),
+    }
 }
 
 impl World {
+    /// Whose call it is: with which others it must start in order.
+    pub fn strand(&self, call: u64) -> Strand {
+        Strand(if self.config.scripted { 0 } else { call % 3 })
+    }
+
     /// Makes a call that has no references, if it can leave at once; otherwise its caller is given back. `sequence`: its place among
     /// all calls.
     pub fn call_plain(
@@ -37,8 +45,10 @@ impl World {
         let Ok(key) = self.link_of(import) else { return Err(caller) };
         let (call, now) = (caller.call, self.local(import.node));
         let called = (import.object, MethodId(1));
-        let made =
-            self.with_quietly(key, |session| session.call_plain(now, caller, called, None, chunk(payload)));
+        let (strand, rope) = (self.strand(call), Rope::from(payload.clone()));
+        let made = self.with_quietly(key, |session| {
+            session.call_plain(now, caller, called, || strand, None, chunk(&rope))
+        });
         match made {
             None => {}
             Some(Ok(number)) => {
@@ -67,7 +77,9 @@ impl World {
             self.check_numbers(key);
             return true;
         }
-        let left = self.with_quietly(key, |session| session.reply_plain(call, ReplyKind::Ok, chunk(payload)));
+        let left = self.with_quietly(key, |session| {
+            session.reply_plain(call, ReplyKind::Ok, chunk(&payload.clone().into()))
+        });
         let left = left.unwrap_or(false);
         self.reach(if left { "a plain answer" } else { "an answer that cannot leave at once" });
         left
@@ -101,7 +113,11 @@ impl World {
                 }
             }
             Plain::Reply { call, status } => {
-                let said = self.with_quietly(key, |session| session.handle_answer(now, len, call));
+                let said = self.with_quietly(key, |session| {
+                    let mut callers = Vec::new();
+                    session.handle_answers(now, [(len, call)], &mut callers)?;
+                    callers.pop().ok_or(SessionError::Expired)
+                });
                 if let Some(caller) = self.accepted(key, expired, said) {
                     self.answered(&caller, status, payload, Vec::new());
                 }

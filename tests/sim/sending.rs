@@ -6,9 +6,6 @@ use rmi_core::internal::session::Timeout;
 use crate::invariant::Invariant;
 use crate::world::World;
 
-/// How many bytes are worth a write of their own although more are about to come.
-const ENOUGH: usize = 1024;
-
 /// Who asks whether to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -32,7 +29,7 @@ impl World {
         if link.rest.is_some() {
             return; // The writer knows.
         }
-        let at_once = who == Who::Reader || session.is_quiet() || session.unwritten() >= ENOUGH;
+        let at_once = who == Who::Reader || session.is_quiet() || session.has_enough();
         let connected = session.is_open() && link.shake.is_none() && link.conn.is_some();
         // Some connections take only what the writer can wait for.
         let patient = !self.config.scripted && self.rng.chance(20);

@@ -204,9 +204,9 @@ impl World {
         if references.is_empty() && self.reply_plain(key, call, &bytes) {
             return;
         }
-        let sent = self.with_quietly(key, |session| match session.check_reply(&bytes, &references) {
+        let sent = self.with_quietly(key, |session| match session.check_reply(bytes.len(), &references) {
             Ok(()) => {
-                session.reply(call, ReplyKind::Ok, bytes, references);
+                session.reply(call, ReplyKind::Ok, bytes.into(), references);
                 None
             }
             Err(_) => Some(references),
@@ -219,7 +219,7 @@ impl World {
 
     fn send_fault(&mut self, key: SessionKey, call: u64, number: u64, code: u8) {
         let bytes = payload(number, code, 9);
-        self.with_quietly(key, |session| session.reply(call, ReplyKind::Fault, bytes, Vec::new()));
+        self.with_quietly(key, |session| session.reply(call, ReplyKind::Fault, bytes.into(), Vec::new()));
     }
 
     pub fn serve_root(&mut self, key: SessionKey, call: u64, name: &str, verdict: Verdict) {

@@ -7,7 +7,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use rmi_core::internal::gc::SessionKey;
-use rmi_core::internal::session::Time;
+use rmi_core::internal::session::{Strand, Time};
 use rmi_core::internal::wire::Limits;
 use rmi_core::{NodeId, ObjectId};
 
@@ -103,8 +103,8 @@ pub struct World {
     pub reached: BTreeMap<&'static str, u64>,
     /// How often a planted bug did something.
     pub planted: u32,
-    /// The last call to each object that was started, of each link.
-    pub started: BTreeMap<(SessionKey, [u8; 16]), u64>,
+    /// The last call of each strand to each object that was started, of each link.
+    pub started: BTreeMap<(SessionKey, [u8; 16], Strand), u64>,
     /// Pins of the arguments of calls, for a planted bug.
     pub call_pins: Vec<(u64, Weak<Pinned>)>,
 }

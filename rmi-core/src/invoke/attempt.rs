@@ -18,25 +18,31 @@ use crate::invoke::remote::{Pending, RemoteObject, Reply, Request};
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
 /// Sends now, in the calling task.
-pub(super) fn send(
-    remote: Arc<dyn RemoteObject>,
+pub(super) fn send<'a>(
+    remote: &'a Arc<dyn RemoteObject>,
     request: Result<Request, RemoteError>,
     own: Option<Duration>,
     idempotent: bool,
     path: &'static str,
-) -> Sent {
+) -> Sent<'a> {
     let mut request = match request {
         Ok(request) => request,
         Err(error) => return Sent::Failed(Some(error)),
     };
     let limit = Limit::of_call(own, remote.call_timeout());
+    if limit.is_none()
+        && !idempotent
+        && let Some(pending) = remote.start_at_once(&request)
+    {
+        return Sent::Once { pending, remote: &**remote, path };
+    }
     if let Some(limit) = limit.filter(Limit::is_over) {
         return Sent::Failed(Some(limit.timed_out(path)));
     }
     request.deadline = limit.map(|limit| limit.deadline);
     let (called, follows) = match remote.present() {
-        None => (remote, None),
-        Some(present) => (present, Some(remote)),
+        None => (remote.clone(), None),
+        Some(present) => (present, Some(remote.clone())),
     };
     let again = (idempotent || follows.is_some()).then(|| Again {
         called: called.clone(),
@@ -46,10 +52,11 @@ pub(super) fn send(
     });
     let node = called.owner();
     let timer = limit.map(|limit| (limit, called.sleep_until(limit.deadline)));
-    let first = Sent::Once { pending: called.start(request), node, path };
+    let pending = called.start(request);
     if timer.is_none() && again.is_none() {
-        return first;
+        return Sent::Once { pending, remote: &**remote, path };
     }
+    let first = answer(pending, node, path);
     Sent::WithCare(Box::pin(async move {
         let outcome = pin!(async move {
             match (first.await, again) {
@@ -65,15 +72,15 @@ pub(super) fn send(
 }
 
 /// A call that was sent. Small, as it is moved into the future of whoever awaits it: what most calls do not need is elsewhere.
-pub enum Sent {
+pub enum Sent<'a> {
     /// It was not sent at all.
     Failed(Option<RemoteError>),
     /// It has no limit, and is not made again.
     Once {
         /// Its answer.
-        pending: Pending,
-        /// The node that was called.
-        node: NodeId,
+        pending: Pending<'a>,
+        /// What was called.
+        remote: &'a dyn RemoteObject,
         /// The method.
         path: &'static str,
     },
@@ -81,14 +88,14 @@ pub enum Sent {
     WithCare(Pin<Box<dyn Future<Output = Result<Reply, RemoteError>> + Send>>),
 }
 
-impl Future for Sent {
+impl Future for Sent<'_> {
     type Output = Result<Reply, RemoteError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
-            Self::Once { pending, node, path } => {
-                Pin::new(pending).poll(cx).map(|answer| answer.unwrap_or_else(|| Err(gone(*node, path))))
-            }
+            Self::Once { pending, remote, path } => Pin::new(pending)
+                .poll(cx)
+                .map(|answer| answer.unwrap_or_else(|| Err(gone(remote.owner(), path)))),
             Self::WithCare(call) => call.as_mut().poll(cx),
             // As any future that is done, it is not polled again.
             Self::Failed(error) => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
@@ -101,8 +108,8 @@ fn gone(node: NodeId, path: &str) -> RemoteError {
     RemoteError::OutcomeUnknown { node, call: path.to_owned(), reason: "this node was shut down".into() }
 }
 
-async fn answer(pending: Pending, node: NodeId, path: &'static str) -> Result<Reply, RemoteError> {
-    Sent::Once { pending, node, path }.await
+async fn answer(pending: Pending<'_>, node: NodeId, path: &'static str) -> Result<Reply, RemoteError> {
+    pending.await.unwrap_or_else(|| Err(gone(node, path)))
 }
 
 /// A call that may be made again. The references among its arguments are kept, and encoded anew each time (PROTOCOL 4.14).

@@ -60,9 +60,9 @@ pub async fn local<S: Interface, R>(
     }
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
     /// Sends the call and returns the future of its reply. Dropping that future cancels the call.
-    pub fn send(&self, method: &'static Method, arguments: Arguments) -> Sent {
+    pub fn send(&self, method: &'static Method, arguments: Arguments) -> Sent<'a> {
         let request = arguments.finish(method.path).map(|(payload, references)| Request {
             method: method.id,
             path: method.path,
@@ -70,7 +70,7 @@ impl Outgoing<'_> {
             references,
             deadline: None,
         });
-        send(self.remote.clone(), request, self.timeout, method.idempotent, method.path)
+        send(self.remote, request, self.timeout, method.idempotent, method.path)
     }
 }
 
@@ -99,6 +99,6 @@ pub(crate) async fn describe(
 ) -> Result<InterfaceDescription, RemoteError> {
     let (payload, references) = Arguments::new(0).finish(DESCRIBE_PATH)?;
     let request = Request { method: DESCRIBE, path: DESCRIBE_PATH, payload, references, deadline: None };
-    let reply = send(remote, Ok(request), timeout, false, DESCRIBE_PATH).await?;
+    let reply = send(&remote, Ok(request), timeout, false, DESCRIBE_PATH).await?;
     decode::<Result<InterfaceDescription, RemoteError>>(reply, DESCRIBE_PATH)?
 }

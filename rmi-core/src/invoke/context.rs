@@ -4,9 +4,12 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::hash::BuildHasher;
 use std::pin::pin;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::time::{Instant, Sleep, timeout_at};
 
 use crate::error::RemoteError;
@@ -16,10 +19,24 @@ use crate::error::RemoteError;
 pub(crate) struct Context {
     /// Until when they must be over.
     pub(crate) deadline: Option<Instant>,
+    /// Which servant's call makes them, if one does: a servant's future begins in one task, and may go on in another.
+    pub(crate) servant: Option<u64>,
 }
 
 thread_local! {
-    static CURRENT: Cell<Context> = const { Cell::new(Context { deadline: None }) };
+    static CURRENT: Cell<Context> = const { Cell::new(Context { deadline: None, servant: None }) };
+}
+
+/// Stands for whoever makes calls here: the call that a servant executes, or the task, or the thread. Others' numbers are the same by
+/// a rare chance.
+pub(crate) fn caller() -> u64 {
+    static HASH: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+    let servant = Context::current().servant;
+    match (servant, tokio::task::try_id()) {
+        (Some(servant), _) => HASH.hash_one((0, servant)),
+        (None, Some(task)) => HASH.hash_one((1, task)),
+        (None, None) => HASH.hash_one((2, std::thread::current().id())),
+    }
 }
 
 impl Context {
@@ -117,7 +134,7 @@ impl Limit {
         if self.is_over() {
             return Err(self.timed_out(call));
         }
-        let context = Context { deadline: Some(self.deadline) };
+        let context = Context { deadline: Some(self.deadline), ..Context::current() };
         timeout_at(self.deadline, context.scope(future)).await.map_err(|_| self.timed_out(call))
     }
 }
@@ -162,5 +179,5 @@ pub async fn limited<T>(
 pub async fn with_timeout<F: Future>(limit: Duration, block: F) -> F::Output {
     let own = now().checked_add(limit);
     let deadline = own.into_iter().chain(Context::current().deadline).min();
-    Context { deadline }.scope(block).await
+    Context { deadline, ..Context::current() }.scope(block).await
 }

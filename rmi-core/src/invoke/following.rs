@@ -145,7 +145,7 @@ impl RemoteObject for Following {
         Box::pin(async move { now.closed().await })
     }
 
-    fn start(self: Arc<Self>, request: Request) -> Pending {
+    fn start(self: Arc<Self>, request: Request) -> Pending<'static> {
         self.now().start(request)
     }
 

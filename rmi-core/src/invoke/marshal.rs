@@ -11,7 +11,7 @@ use crate::error::RemoteError;
 use crate::id::NodeId;
 use crate::invoke::any::AnyProxy;
 use crate::invoke::msgpack::{self, Decoder, Encoder};
-use crate::invoke::payload::Payload;
+use crate::invoke::payload::{Contents, Payload};
 use crate::invoke::references::{collecting, resolving};
 
 /// From how many bytes on an argument or result that is `Bytes` shares the memory of the message. Fewer are not worth what they
@@ -40,30 +40,40 @@ where
 }
 
 /// Encodes one value and collects its references.
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<(Payload, Vec<AnyProxy>), String> {
+pub(super) fn encode<T: Serialize + 'static>(value: &T) -> Result<(Payload, Vec<AnyProxy>), String> {
     let mut references = Vec::new();
     let mut payload = Payload::buffer();
+    if let Some(apart) = apart(value, &mut payload) {
+        return Ok((Payload::with(payload, vec![apart]), references));
+    }
     let written = collecting(&mut references, || value.serialize(Encoder::new(&mut payload)));
     written.map_err(|error| error.to_string())?;
     Ok((payload.into(), references))
 }
 
+/// The value, if it is `Bytes` and large: it is sent from where it is, behind what is in `payload` then.
+fn apart<T: 'static>(value: &T, payload: &mut Vec<u8>) -> Option<(usize, Bytes)> {
+    let bytes = (value as &dyn Any).downcast_ref::<Bytes>().filter(|bytes| bytes.len() >= SHARED)?;
+    msgpack::bin_len(payload, bytes.len()).ok()?;
+    Some((payload.len(), bytes.clone()))
+}
+
 /// Decodes one value; its references are among `references`.
-pub(super) fn decode<T>(payload: &Bytes, mut references: Vec<AnyProxy>) -> Result<T, String>
+pub(super) fn decode<T>(payload: &Contents, mut references: Vec<AnyProxy>) -> Result<T, String>
 where
     T: DeserializeOwned + 'static,
 {
     let mut decoder = Decoder::new(payload);
-    let value = resolving(&mut references, || read(payload, &mut decoder));
+    let value = resolving(&mut references, || read(payload.shared(), &mut decoder));
     value.map_err(|error| error.to_string())
 }
 
-/// The next value of `payload`.
-fn read<T>(payload: &Bytes, decoder: &mut Decoder<'_>) -> Result<T, msgpack::Error>
+/// The next value of `payload`, which is none where it cannot be shared.
+fn read<T>(payload: Option<&Bytes>, decoder: &mut Decoder<'_>) -> Result<T, msgpack::Error>
 where
     T: DeserializeOwned + 'static,
 {
-    match share(payload, decoder) {
+    match payload.and_then(|payload| share(payload, decoder)) {
         Some(bytes) => Ok(bytes),
         None => T::deserialize(decoder),
     }
@@ -87,6 +97,8 @@ pub(crate) fn decode_fault(payload: &[u8]) -> Result<RemoteError, String> {
 #[derive(Debug)]
 pub struct Arguments {
     payload: Vec<u8>,
+    /// What is not copied into it, and where that belongs.
+    apart: Vec<(usize, Bytes)>,
     references: Vec<AnyProxy>,
     /// The first argument that could not be encoded, and why.
     failed: Option<(&'static str, String)>,
@@ -97,11 +109,19 @@ impl Arguments {
     pub fn new(count: u32) -> Self {
         let mut payload = Payload::buffer();
         msgpack::array_len(&mut payload, count);
-        Self { payload, references: Vec::new(), failed: None }
+        Self { payload, apart: Vec::new(), references: Vec::new(), failed: None }
     }
 
-    /// Encodes the next argument.
-    pub fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+    /// Encodes the next argument, which the caller gives.
+    pub fn push<T: Serialize + 'static>(&mut self, name: &'static str, value: &T) {
+        match apart(value, &mut self.payload) {
+            Some(apart) => self.apart.push(apart),
+            None => self.push_lent(name, value),
+        }
+    }
+
+    /// Encodes the next argument, which the caller lends.
+    pub fn push_lent<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         if self.failed.is_some() {
             return;
         }
@@ -117,7 +137,7 @@ impl Arguments {
     /// [`RemoteError::BadArgument`] names the first argument that could not be encoded.
     pub fn finish(self, path: &'static str) -> Result<(Payload, Vec<AnyProxy>), RemoteError> {
         match self.failed {
-            None => Ok((self.payload.into(), self.references)),
+            None => Ok((Payload::with(self.payload, self.apart), self.references)),
             Some((argument, reason)) => {
                 Err(RemoteError::BadArgument { call: path.to_owned(), argument: argument.to_owned(), reason })
             }
@@ -165,6 +185,6 @@ impl<'a> Incoming<'a> {
         let left = self.left.ok_or_else(|| bad("the arguments are not an array".into()))?;
         self.left = Some(left.checked_sub(1).ok_or_else(|| bad("it is missing".into()))?);
         let Self { payload, references, decoder, .. } = self;
-        resolving(references, || read(payload, decoder)).map_err(|error| bad(error.to_string()))
+        resolving(references, || read(Some(payload), decoder)).map_err(|error| bad(error.to_string()))
     }
 }

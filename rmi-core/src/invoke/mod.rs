@@ -36,12 +36,13 @@ pub use interface::{Argument, ArgumentDescription, Descriptor, Extends, Implemen
 pub use interface::{InterfaceDescription, Method, MethodDescription};
 pub use marshal::{Arguments, Incoming, RefArg};
 pub use object::{Object, Skeleton};
-pub use payload::Payload;
+pub use payload::{Contents, Payload};
 pub use proxy::Proxy;
+pub use remote::SentBy;
 pub use remote::{Closed, ExportTable, GiveUp, Pending, RemoteObject, Renewal, Reply, ReplyStatus, Request};
 pub use result::{Answer, HoldsRemoteError, RemoteResult, Running, answer};
 
 pub(crate) use any::Target;
 pub(crate) use call::DESCRIBE;
-pub(crate) use context::{Context, Limit, now};
+pub(crate) use context::{Context, Limit, caller, now};
 pub(crate) use marshal::decode_fault;

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use crate::pool;
+use crate::rope::Rope;
 
 /// How many bytes a message has at most for which a buffer is used again, rather than handed on.
 const SMALL: usize = 4096;
@@ -28,7 +29,7 @@ pub struct Payload(Form);
 #[derive(Clone)]
 enum Form {
     Small(Small),
-    Large(Bytes),
+    Large(Rope),
 }
 
 /// A buffer, given back when it is dropped.
@@ -45,11 +46,80 @@ impl Payload {
         buffer
     }
 
-    /// The bytes as they can be shared, if they are many.
-    pub(crate) fn shared(&self) -> Option<&Bytes> {
+    /// What was encoded, but for `apart`, whose parts stand before the bytes with these indices.
+    pub(super) fn with(encoded: Vec<u8>, apart: Vec<(usize, Bytes)>) -> Self {
+        if apart.is_empty() {
+            return encoded.into();
+        }
+        let (mut rope, mut rest, mut at) = (Rope::default(), Bytes::from(encoded), 0);
+        for (before, bytes) in apart {
+            rope.push(rest.split_to(before - at));
+            rope.push(bytes);
+            at = before;
+        }
+        rope.push(rest);
+        Self(Form::Large(rope))
+    }
+
+    /// As it can be copied, if it is small, or shared.
+    pub(crate) fn form(&self) -> Result<&[u8], &Rope> {
         match &self.0 {
-            Form::Small(_) => None,
-            Form::Large(bytes) => Some(bytes),
+            Form::Small(Small(bytes)) => Ok(bytes),
+            Form::Large(rope) => Err(rope),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.form().map_or_else(Rope::len, <[u8]>::len)
+    }
+}
+
+/// The encoded answer to a call, on its way to who waits for it. A few bytes are copied: whoever waits may be on another thread, and shares
+/// nothing with the reader's then.
+#[derive(Debug)]
+pub struct Contents(Held);
+
+#[derive(Debug)]
+enum Held {
+    Few { len: u8, bytes: [u8; FEW] },
+    Many(Bytes),
+}
+
+/// How many bytes are a few: as many as find room in what it takes to share more, 23 on most machines.
+const FEW: usize = size_of::<Bytes>() - 9;
+
+const _: () = assert!(size_of::<Contents>() <= size_of::<Bytes>());
+
+impl Contents {
+    /// A copy, if these are few bytes.
+    pub(crate) fn few(all: &[u8]) -> Option<Self> {
+        let mut bytes = [0; FEW];
+        bytes.get_mut(..all.len())?.copy_from_slice(all);
+        Some(Self(Held::Few { len: all.len() as u8, bytes }))
+    }
+
+    /// The bytes as they can be shared, if they are many.
+    pub(super) fn shared(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Held::Few { .. } => None,
+            Held::Many(bytes) => Some(bytes),
+        }
+    }
+}
+
+impl From<Bytes> for Contents {
+    fn from(bytes: Bytes) -> Self {
+        Self::few(&bytes).unwrap_or(Self(Held::Many(bytes)))
+    }
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Held::Few { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Held::Many(bytes) => bytes,
         }
     }
 }
@@ -59,29 +129,25 @@ impl From<Vec<u8>> for Payload {
     fn from(encoded: Vec<u8>) -> Self {
         Self(match encoded.len() {
             0..=SMALL => Form::Small(Small(encoded)),
-            _ => Form::Large(pool::share(encoded)),
+            _ => Form::Large(pool::share(encoded).into()),
         })
     }
 }
 
 /// Shares a large payload, and copies a small one.
-impl From<Payload> for Bytes {
+impl From<Payload> for Rope {
     fn from(Payload(form): Payload) -> Self {
         match form {
-            Form::Small(small) => Self::copy_from_slice(&small.0),
-            Form::Large(bytes) => bytes,
+            Form::Small(small) => Bytes::copy_from_slice(&small.0).into(),
+            Form::Large(rope) => rope,
         }
     }
 }
 
-impl Deref for Payload {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Form::Small(Small(bytes)) => bytes,
-            Form::Large(bytes) => bytes,
-        }
+/// In one piece.
+impl From<Payload> for Bytes {
+    fn from(payload: Payload) -> Self {
+        Rope::from(payload).concat()
     }
 }
 
@@ -111,8 +177,8 @@ mod tests {
         let mut first = Payload::buffer();
         first.extend_from_slice(b"small");
         let at = first.as_ptr();
-        let small = Bytes::from(Payload::from(first));
-        assert_eq!(small, "small");
+        let small = Rope::from(Payload::from(first));
+        assert_eq!(small.iter().collect::<Vec<_>>(), ["small"]);
         let second = Payload::buffer();
         assert_eq!((second.as_ptr(), second.len()), (at, 0));
         let third = Payload::buffer();
@@ -124,8 +190,8 @@ mod tests {
         let mut large = Payload::buffer();
         large.resize(SMALL + 1, 7);
         let at = large.as_ptr();
-        let shared = Bytes::from(Payload::from(large));
-        assert_eq!((shared.as_ptr(), shared.len()), (at, SMALL + 1));
+        let shared = Rope::from(Payload::from(large));
+        assert_eq!((shared.iter().next().unwrap().as_ptr(), shared.len()), (at, SMALL + 1));
         let next = Payload::buffer();
         assert_ne!(next.as_ptr(), at);
     }

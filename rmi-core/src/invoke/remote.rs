@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::error::RemoteError;
 use crate::id::{MethodId, NodeId, ObjectId};
 use crate::invoke::any::AnyProxy;
-use crate::invoke::payload::Payload;
+use crate::invoke::payload::{Contents, Payload};
 
 /// An object of another node, as a proxy holds it. `node` implements it; dropping the last handle lets the
 /// collection begin.
@@ -35,7 +34,15 @@ pub trait RemoteObject: Any + Send + Sync {
     /// Resolves with what calls would now say, when the object is gone or its owner is lost.
     fn closed(&self) -> Closed<'_>;
     /// Sends a call. Never blocks; the request waits in a bounded queue until it may leave.
-    fn start(self: Arc<Self>, request: Request) -> Pending;
+    fn start(self: Arc<Self>, request: Request) -> Pending<'static>;
+    /// Sends a call that can leave at once, for somebody who keeps this object meanwhile. `None`: it cannot, and is one for
+    /// [`start`](Self::start).
+    fn start_at_once(&self, _request: &Request) -> Option<Pending<'_>> {
+        None
+    }
+    /// Nobody waits any more for the answer to the call with this number, which [`start_at_once`](Self::start_at_once) made in this session.
+    /// Called where futures are dropped, so it only takes a note.
+    fn give_up(&self, _session: u64, _call: u64) {}
     /// The object that this one stands for at present, where that can [change](Self::renew).
     fn present(&self) -> Option<Arc<dyn RemoteObject>> {
         None
@@ -84,23 +91,28 @@ pub struct Request {
 }
 
 /// The answer to come; `None` if the node of the caller is gone. Dropping it cancels the call: see [`GiveUp`].
-pub struct Pending {
+pub struct Pending<'a> {
     answer: oneshot::Receiver<Result<Reply, RemoteError>>,
-    /// Where the call was sent, and its number there, until there is an answer.
-    sent: Option<(Arc<dyn GiveUp>, u64)>,
+    /// Until there is an answer.
+    sent: Option<SentBy<'a>>,
 }
 
-impl Pending {
-    /// What comes out of `answer`. `sent`: where the call was sent, and its number there; `None` if it failed before that.
-    pub fn new(
-        answer: oneshot::Receiver<Result<Reply, RemoteError>>,
-        sent: Option<(Arc<dyn GiveUp>, u64)>,
-    ) -> Self {
+/// Where a call was sent, and its number there.
+pub enum SentBy<'a> {
+    /// In a session.
+    Session(Arc<dyn GiveUp>, u64),
+    /// By this object, in the session of this key. The calls of many callers leave no mark at what they share.
+    Object(&'a dyn RemoteObject, u64, u64),
+}
+
+impl<'a> Pending<'a> {
+    /// What comes out of `answer`. `sent`: `None` if it failed before that.
+    pub fn new(answer: oneshot::Receiver<Result<Reply, RemoteError>>, sent: Option<SentBy<'a>>) -> Self {
         Self { answer, sent }
     }
 }
 
-impl Future for Pending {
+impl Future for Pending<'_> {
     type Output = Option<Result<Reply, RemoteError>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -110,20 +122,27 @@ impl Future for Pending {
     }
 }
 
-impl Drop for Pending {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        let Some((way, call)) = self.sent.take() else { return };
+        let Some(sent) = self.sent.take() else { return };
         // From here on the caller is known not to wait.
         self.answer.close();
         if self.answer.try_recv().is_err() {
-            way.give_up(call);
+            match sent {
+                SentBy::Session(way, call) => way.give_up(call),
+                SentBy::Object(object, session, call) => object.give_up(session, call),
+            }
         }
     }
 }
 
-impl fmt::Debug for Pending {
+impl fmt::Debug for Pending<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pending({:?})", self.sent.as_ref().map(|(_, call)| call))
+        let (SentBy::Session(_, call) | SentBy::Object(_, _, call)) = match &self.sent {
+            Some(sent) => sent,
+            None => return f.write_str("Pending"),
+        };
+        write!(f, "Pending({call})")
     }
 }
 
@@ -135,7 +154,7 @@ pub struct Reply {
     /// Which side of `Result` the payload is.
     pub status: ReplyStatus,
     /// The encoded value.
-    pub payload: Bytes,
+    pub payload: Contents,
     /// The references that the payload names by index.
     pub references: Vec<AnyProxy>,
 }

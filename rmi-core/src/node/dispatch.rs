@@ -4,12 +4,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::error::RemoteError;
 use crate::id::{MethodId, ObjectId};
 use crate::invoke::{
-    Answer, AnyProxy, DESCRIBE, Incoming, Limit, Object, RemoteResult, Reply, ReplyStatus, Target,
+    Answer, AnyProxy, Contents, DESCRIBE, Incoming, Limit, Object, RemoteResult, Reply, ReplyStatus, Target,
     decode_fault,
 };
 use crate::node::clock;
@@ -19,9 +20,9 @@ use crate::node::link::{Link, Reason};
 use crate::node::live::{Caller, Live, chunk};
 use crate::node::relay;
 use crate::session::{
-    Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, References, Third, Time, Verdict,
+    Arrived, Assembly, BYE_UNUSED, Event, FragmentError, Head, References, Rope, Third, Time, Verdict,
 };
-use crate::wire::{Frame, Plain, ReplyKind};
+use crate::wire::{Frame, ReplyKind};
 
 /// How much of a panic's message travels, in bytes.
 const MAX_PANIC_MESSAGE: usize = 1024;
@@ -63,7 +64,7 @@ impl Inbox {
             }
             Event::Answer { caller, status, references, payload, .. } => {
                 let references = resolve_all(link, references);
-                answered(link, caller, status, payload, references);
+                answered(link, caller, status, payload.into(), references);
             }
             Event::More { first, chunk } => return continued(link, self.assembly.more(first, &chunk)),
             Event::Abort { first } => {
@@ -109,35 +110,46 @@ impl Inbox {
     }
 }
 
-/// Handles a frame that is a whole message without references, whose payload is at `at`.
-pub(crate) fn handle_plain(
+/// Handles a frame of `len` bytes that is a whole call without references.
+pub(crate) fn handle_call(
     link: &Arc<Link>,
     now: Time,
-    plain: Plain,
-    mut bytes: Bytes,
-    at: usize,
+    len: usize,
+    call: u64,
+    called: (ObjectId, MethodId),
+    payload: Bytes,
 ) -> Result<Work, Close> {
-    let len = bytes.len() + 4;
-    bytes.advance(at);
-    match plain {
-        Plain::Call { call, object, method } => {
-            let size = bytes.len() as u64;
-            let verdict = link.with_quietly(|session| session.handle_call(now, len, call, size));
-            match verdict.map_err(|error| Close(error.into()))? {
-                Verdict::Serve => Ok(execute(link, call, (object, method), None, bytes, Vec::new())),
-                verdict => {
-                    refuse(link, call, verdict);
-                    Ok(Work::Done)
-                }
-            }
-        }
-        Plain::Reply { call, status } => {
-            let caller = link.with_quietly(|session| session.handle_answer(now, len, call));
-            let caller = caller.map_err(|error| Close(error.into()))?;
-            answered(link, caller, status, bytes, Vec::new());
+    let size = payload.len() as u64;
+    let verdict = link.with_quietly(|session| session.handle_call(now, len, call, size));
+    match verdict.map_err(|error| Close(error.into()))? {
+        Verdict::Serve => Ok(execute(link, call, called, None, payload, Vec::new())),
+        verdict => {
+            refuse(link, call, verdict);
             Ok(Work::Done)
         }
     }
+}
+
+/// A frame of `len` bytes that is the whole answer to a call, without references.
+pub(crate) struct PlainAnswer {
+    pub(crate) len: usize,
+    pub(crate) call: u64,
+    pub(crate) status: ReplyKind,
+    pub(crate) payload: Contents,
+}
+
+/// Such frames, one after the other.
+pub(crate) type PlainAnswers = SmallVec<[PlainAnswer; 1]>;
+
+/// Handles what came in one piece in one step: callers that make calls meanwhile wait for that once.
+pub(crate) fn handle_answers(link: &Arc<Link>, now: Time, answers: PlainAnswers) -> Result<(), Close> {
+    let mut callers = SmallVec::<[Caller; 1]>::with_capacity(answers.len());
+    let heads = answers.iter().map(|answer| (answer.len, answer.call));
+    let handled = link.with_quietly(|session| session.handle_answers(now, heads, &mut callers));
+    for (PlainAnswer { status, payload, .. }, caller) in answers.into_iter().zip(callers) {
+        answered(link, caller, status, payload, Vec::new());
+    }
+    handled.map_err(|error| Close(error.into()))
 }
 
 /// What the assembly returns: a message, if it is whole.
@@ -168,7 +180,7 @@ fn deliver(link: &Arc<Link>, head: Head, references: Vec<AnyProxy>, payload: Byt
         Head::Call { call, verdict, .. } => refuse(link, call, verdict),
         Head::Reply { call, status } => {
             if let Some(caller) = link.with_quietly(|session| session.answered(call)) {
-                answered(link, caller, status, payload, references);
+                answered(link, caller, status, payload.into(), references);
             }
         }
     }
@@ -374,8 +386,8 @@ pub(crate) fn reply(link: &Arc<Link>, call: u64, path: &str, answer: Result<Answ
         {
             return Ok(());
         }
-        let payload = payload.into();
-        link.with_quietly(|session| match session.check_reply(&payload, &references) {
+        let payload = Rope::from(payload);
+        link.with_quietly(|session| match session.check_reply(payload.len(), &references) {
             Ok(()) => {
                 session.reply(call, status, payload, references);
                 Ok(())
@@ -397,9 +409,9 @@ pub(crate) fn fault(link: &Arc<Link>, call: u64, error: RemoteError) {
         |error: &RemoteError| Bytes::from(rmp_serde::to_vec_named(error).unwrap_or_else(|_| vec![0x80]));
     let payload = encode(&error);
     link.with_quietly(|session| {
-        let fits = session.check_reply(&payload, &[]).is_ok();
+        let fits = session.check_reply(payload.len(), &[]).is_ok();
         let payload = if fits { payload } else { encode(&shortened(error)) };
-        session.reply(call, ReplyKind::Fault, payload, Vec::new());
+        session.reply(call, ReplyKind::Fault, payload.into(), Vec::new());
     });
 }
 
@@ -416,7 +428,13 @@ fn unanswered(link: &Arc<Link>, call: u64) {
 }
 
 /// The answer to a call of this side is complete.
-fn answered(link: &Arc<Link>, caller: Caller, status: ReplyKind, payload: Bytes, references: Vec<AnyProxy>) {
+fn answered(
+    link: &Arc<Link>,
+    caller: Caller,
+    status: ReplyKind,
+    payload: Contents,
+    references: Vec<AnyProxy>,
+) {
     let Some(from) = link.peer() else { return };
     let status = match status {
         ReplyKind::Ok => ReplyStatus::Ok,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::RemoteError;
 use crate::invoke::{Answer, Context, Limit, Object, Running};
@@ -45,9 +45,11 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    fn context(self) -> Context {
-        let Self::EndsWithItsCaller(Some(limit)) = self else { return Context::default() };
-        Context { deadline: Some(limit.deadline) }
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::EndsWithItsCaller(limit) => limit.map(|limit| limit.deadline),
+            Self::RunsToItsEnd => None,
+        }
     }
 }
 
@@ -60,7 +62,7 @@ pub(crate) fn start(
     mut running: Running,
     fate: Fate,
 ) {
-    match poll(&mut running, fate, &mut TaskContext::from_waker(Waker::noop())) {
+    match poll(link, call, &mut running, fate, &mut TaskContext::from_waker(Waker::noop())) {
         // The reader sends the answer, with all others that it leads to.
         Poll::Ready(outcome) => {
             discard([running]);
@@ -74,8 +76,16 @@ pub(crate) fn start(
     }
 }
 
-fn poll(running: &mut Running, fate: Fate, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
-    let context = fate.context();
+fn poll(
+    link: &Link,
+    call: u64,
+    running: &mut Running,
+    fate: Fate,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Outcome> {
+    // Sessions have few calls in common: their numbers, moved apart, tell them apart.
+    let servant = link.key.rotate_left(48) ^ call;
+    let context = Context { deadline: fate.deadline(), servant: Some(servant) };
     let poll = AssertUnwindSafe(|| context.enter(|| running.as_mut().poll(cx)));
     match serve(|| catch_unwind(poll)) {
         Ok(poll) => poll.map(Ok),
@@ -152,7 +162,7 @@ impl Execution {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
         let Some(running) = &mut self.running else { return Poll::Pending };
         let began = clock::now();
-        let poll = poll(running, self.fate, cx);
+        let poll = poll(&self.link, self.call, running, self.fate, cx);
         note_long(&self.link, self.path, began, clock::now());
         poll
     }

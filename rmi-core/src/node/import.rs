@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep};
@@ -12,12 +13,13 @@ use tokio::time::{Instant, Sleep};
 use crate::error::RemoteError;
 use crate::gc::Debt;
 use crate::id::{NodeId, ObjectId};
-use crate::invoke::{Closed, GiveUp, Pending, RemoteObject, Request};
+use crate::invoke::{Closed, GiveUp, Pending, RemoteObject, Reply, Request, SentBy};
 use crate::node::clock;
 use crate::node::connection::introducer::Named;
 use crate::node::core::{Cause, Core};
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path, chunk};
+use crate::node::sending::strand;
 use crate::session::{Message, Outward};
 
 /// How many sessions a call tries that end before it is theirs.
@@ -29,6 +31,8 @@ pub(crate) struct Import {
     pub(crate) source: Arc<Source>,
     pub(crate) object: ObjectId,
     pub(crate) state: Mutex<State>,
+    /// The session that calls try first: it was the way, and mostly is. Read by all callers at a time, without a mark of theirs.
+    tried: ArcSwapOption<Link>,
 }
 
 /// The owner of objects, as one peer names it.
@@ -42,7 +46,7 @@ pub(crate) struct Source {
 }
 
 // And two words for its `Arc`.
-const _: () = assert!(size_of::<Import>() <= 56);
+const _: () = assert!(size_of::<Import>() <= 64);
 
 /// What becomes of an import.
 #[derive(Debug)]
@@ -66,7 +70,11 @@ pub(crate) enum Way {
 
 impl Import {
     pub(crate) fn new(source: Arc<Source>, object: ObjectId, way: Way) -> Arc<Self> {
-        Arc::new(Self { source, object, state: Mutex::new(State { way, watched: None }) })
+        let tried = ArcSwapOption::new(match &way {
+            Way::Link(link) => Some(link.clone()),
+            Way::Lost(_) | Way::Gone => None,
+        });
+        Arc::new(Self { source, object, state: Mutex::new(State { way, watched: None }), tried })
     }
 
     /// The session that leads to the object, as far as is known without looking into it. If there is none, or it is the one that took no
@@ -108,6 +116,7 @@ impl Import {
             match link.amend(|session| session.ask_again(self.object, Arc::downgrade(self), debts)) {
                 Ok(pay) => {
                     *way = Way::Link(link.clone());
+                    self.tried.store(Some(link.clone()));
                     core.pay(pay);
                     return Ok(link);
                 }
@@ -115,6 +124,12 @@ impl Import {
                 Err(back) => debts = back,
             }
         }
+    }
+
+    /// There is no way any more, for this reason. Then it says so to those who [wait](Self::ended) for that, or asks again.
+    pub(crate) fn lose(&self, state: &mut State, way: Way) {
+        state.way = way;
+        self.tried.store(None);
     }
 
     /// The way has ended, and this was noted in it.
@@ -134,6 +149,11 @@ impl Import {
         }
     }
 
+    fn caller(&self, answer: oneshot::Sender<Result<Reply, RemoteError>>, request: &Request) -> Caller {
+        let object = Some((self.source.owner, self.object));
+        Caller { answer, path: Path::Method(request.path), object }
+    }
+
     fn no_such_object(&self) -> RemoteError {
         RemoteError::NoSuchObject { node: self.source.owner, object: self.object.to_string() }
     }
@@ -150,7 +170,7 @@ impl Import {
             && let Ok(link) = self.link(None)
         {
             let called = (self.object, request.method);
-            match link.call_plain(clock::now(), caller, called, deadline, chunk(&request.payload)) {
+            match link.call_plain(caller, called, deadline, chunk(&request.payload)) {
                 Ok(call) => return Some((link, call)),
                 Err(back) => caller = back,
             }
@@ -163,7 +183,7 @@ impl Import {
                 return None;
             }
         };
-        let outward = Outward::Call { object: self.object, method: request.method };
+        let outward = Outward::Call { object: self.object, method: request.method, strand: strand() };
         let message = Message { outward, payload: request.payload.into(), references, deadline };
         let mut unsent = (caller, message);
         let mut failed = None;
@@ -230,12 +250,32 @@ impl RemoteObject for Import {
         })
     }
 
-    fn start(self: Arc<Self>, request: Request) -> Pending {
+    fn start(self: Arc<Self>, request: Request) -> Pending<'static> {
         let (answer, pending) = oneshot::channel();
-        let object = Some((self.source.owner, self.object));
-        let caller = Caller { answer, path: Path::Method(request.path), object };
+        let caller = self.caller(answer, &request);
         let sent = self.send(request, caller);
-        Pending::new(pending, sent.map(|(link, call)| (link as Arc<dyn GiveUp>, call)))
+        Pending::new(pending, sent.map(|(link, call)| SentBy::Session(link, call)))
+    }
+
+    fn start_at_once(&self, request: &Request) -> Option<Pending<'_>> {
+        if !request.references.is_empty() || self.source.core.is_stopped() {
+            return None;
+        }
+        let link = self.tried.load();
+        let link = link.as_ref()?;
+        let (answer, pending) = oneshot::channel();
+        let called = (self.object, request.method);
+        let call =
+            link.call_plain(self.caller(answer, request), called, None, chunk(&request.payload)).ok()?;
+        Some(Pending::new(pending, Some(SentBy::Object(self, link.key, call))))
+    }
+
+    fn give_up(&self, session: u64, call: u64) {
+        // If calls go another way now, that session has ended, and the call with it.
+        let link = self.tried.load_full().filter(|link| link.key == session);
+        if let Some(link) = link {
+            GiveUp::give_up(link, call);
+        }
     }
 }
 

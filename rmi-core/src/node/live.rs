@@ -36,7 +36,10 @@ impl Handles for Live {
 
 /// A payload as a session takes it.
 pub(crate) fn chunk(payload: &Payload) -> Chunk<'_> {
-    payload.shared().map_or(Chunk::Copied(payload), Chunk::Shared)
+    match payload.form() {
+        Ok(bytes) => Chunk::Copied(bytes),
+        Err(rope) => Chunk::Shared(rope),
+    }
 }
 
 /// Who waits for the answer to a call.

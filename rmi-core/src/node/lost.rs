@@ -170,7 +170,7 @@ impl Core {
                 }
                 Way::Lost(_) | Way::Gone => continue,
             }
-            state.way = Way::Lost(ended.error.clone());
+            import.lose(&mut state, Way::Lost(ended.error.clone()));
             // Another introducer may have named better addresses than those that were tried for all.
             let tried =
                 !matches!(link.origin, Origin::DialedOwner(..)) || link.dials(&import.source.addresses);
@@ -188,7 +188,7 @@ impl Core {
             let cause = if link.peer().is_some() { Cause::Lost } else { Cause::Introduced };
             if let Err((error, back)) = import.ask_again(&mut state.way, std::mem::take(&mut owed), cause) {
                 owed = back;
-                state.way = Way::Lost(Some(Arc::new(error)));
+                import.lose(&mut state, Way::Lost(Some(Arc::new(error))));
                 drop(state);
                 import.ended();
             }
@@ -213,7 +213,7 @@ impl Core {
             self.links.lock().asked_again.remove(&owner);
         }
         for import in gone.iter().filter_map(Weak::upgrade) {
-            import.state.lock().way = Way::Gone;
+            import.lose(&mut import.state.lock(), Way::Gone);
             import.ended();
         }
         self.pay(pay);

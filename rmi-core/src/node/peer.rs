@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 
 use crate::error::RemoteError;
 use crate::id::NodeId;
-use crate::invoke::{AnyProxy, GiveUp, Limit, Pending, Reference, RemoteResult, Reply};
+use crate::invoke::{AnyProxy, Limit, Pending, Reference, RemoteResult, Reply, SentBy};
 use crate::node::clock;
 use crate::node::link::Link;
 use crate::node::live::{Caller, Path};
-use crate::session::{Message, Outward};
+use crate::session::{Message, Outward, Rope};
 use crate::wire::ROOT_NAME_MAX;
 
 /// The node at the other end of a session, by [`Node::attach`](crate::Node::attach) or
@@ -61,10 +61,10 @@ pub(crate) async fn ask_root(link: &Arc<Link>, name: &str) -> Result<AnyProxy, R
     if let Some(limit) = limit.filter(Limit::is_over) {
         return Err(limit.timed_out(&caller.path.to_string()));
     }
-    let message = Message { outward, payload: bytes::Bytes::new(), references: Vec::new(), deadline: None };
+    let message = Message { outward, payload: Rope::default(), references: Vec::new(), deadline: None };
     let now = clock::now();
     let sent = match link.call(now, caller, message) {
-        Ok(call) => Some((link.clone() as Arc<dyn GiveUp>, call)),
+        Ok(call) => Some(SentBy::Session(link.clone(), call)),
         Err(unsent) => {
             let (caller, _) = *unsent;
             let error = link.too_late(&caller);

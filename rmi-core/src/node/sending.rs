@@ -5,16 +5,13 @@
 
 use std::sync::atomic::Ordering;
 
-use tokio::task::yield_now;
-
 use crate::id::{MethodId, ObjectId};
+use crate::invoke;
+use crate::node::clock;
 use crate::node::link::Link;
 use crate::node::live::{Caller, Live};
-use crate::session::{Chunk, Message, Output, Session, Time, Timeout, Unsent};
+use crate::session::{Chunk, Message, Output, Session, Strand, Time, Timeout, Unsent};
 use crate::transport::Outlet;
-
-/// How many bytes are worth a write of their own although more are about to come: the peer works on them meanwhile.
-const ENOUGH: usize = 8 * 1024;
 
 /// A session, and the way out of its present connection.
 pub(crate) struct Shared {
@@ -25,6 +22,10 @@ pub(crate) struct Shared {
     connection: u64,
     /// Somebody took output, and is handing it to the connection.
     writing: bool,
+    /// The writer waits for that.
+    awaited: bool,
+    /// The writer was woken to send what others leave, and has not looked since.
+    called: bool,
     /// What the system had no room for: for the writer.
     rest: Option<Output>,
 }
@@ -56,10 +57,18 @@ pub(super) struct Turn {
 
 impl Shared {
     pub(super) fn new(session: Session<Live>) -> Self {
-        Self { session, outlet: None, connection: 0, writing: false, rest: None }
+        Self {
+            session,
+            outlet: None,
+            connection: 0,
+            writing: false,
+            awaited: false,
+            called: false,
+            rest: None,
+        }
     }
 
-    fn next(&mut self, now: Time, who: Who) -> Next {
+    fn next(&mut self, now: Option<Time>, who: Who) -> Next {
         if !self.session.has_output() {
             return if self.session.is_due() { Next::Wake } else { Next::Nothing };
         }
@@ -67,17 +76,23 @@ impl Shared {
         if self.writing || self.rest.is_some() {
             return Next::Nothing;
         }
-        let at_once = who == Who::Reader || self.session.is_quiet() || self.session.unwritten() >= ENOUGH;
+        let at_once = who == Who::Reader || self.session.is_quiet() || self.session.has_enough();
         match &self.outlet {
-            Some(outlet) if at_once => match self.session.poll_output(now) {
+            Some(outlet) if at_once => match self.session.poll_output(now.unwrap_or_else(clock::now)) {
                 Some(output) => {
                     self.writing = true;
                     Next::Write { outlet: outlet.clone(), connection: self.connection, output }
                 }
-                None => Next::Wake,
+                None => self.call_writer(),
             },
-            _ => Next::Wake,
+            _ => self.call_writer(),
         }
+    }
+
+    /// Once for all who leave it something to send. Before there is a connection somebody else waits to be woken: who dials.
+    fn call_writer(&mut self) -> Next {
+        let called = std::mem::replace(&mut self.called, true);
+        if called && self.connection > 0 { Next::Nothing } else { Next::Wake }
     }
 }
 
@@ -87,6 +102,7 @@ impl Link {
         let mut shared = self.shared.lock();
         shared.connection += 1;
         (shared.outlet, shared.writing, shared.rest) = (outlet, false, None);
+        (shared.awaited, shared.called) = (false, false);
     }
 
     /// Nothing more is written to the connection. What was taken for it stays in the session, for another one.
@@ -98,15 +114,18 @@ impl Link {
     /// Makes a call that can leave at once: see [`Session::call_plain`].
     pub(crate) fn call_plain(
         &self,
-        now: Time,
         caller: Caller,
         called: (ObjectId, MethodId),
         deadline: Option<Time>,
         payload: Chunk<'_>,
     ) -> Result<u64, Caller> {
         let (call, next) = self.with_shared(|shared| {
-            let call = shared.session.call_plain(now, caller, called, deadline, payload);
-            let next = if call.is_ok() { shared.next(now, Who::OneOfMany) } else { Next::Nothing };
+            // What leaves together with others is as late as those: the time is looked at again when it leaves.
+            let looks = !shared.session.has_unwritten() || deadline.is_some();
+            let time = looks.then(clock::now);
+            let now = time.unwrap_or_else(|| shared.session.now());
+            let call = shared.session.call_plain(now, caller, called, strand, deadline, payload);
+            let next = if call.is_ok() { shared.next(time, Who::OneOfMany) } else { Next::Nothing };
             (call, next)
         });
         self.carry_out(next);
@@ -122,7 +141,7 @@ impl Link {
     ) -> Result<u64, Unsent<Live>> {
         let (call, next) = self.with_shared(|shared| {
             let call = shared.session.call(now, caller, message);
-            (call, shared.next(now, Who::OneOfMany))
+            (call, shared.next(Some(now), Who::OneOfMany))
         });
         self.carry_out(next);
         call
@@ -130,19 +149,19 @@ impl Link {
 
     /// Sends what a task has left in the session, or sees to it.
     pub(super) fn send(&self, now: Time) {
-        let next = self.with_shared(|shared| shared.next(now, Who::OneOfMany));
+        let next = self.with_shared(|shared| shared.next(Some(now), Who::OneOfMany));
         self.carry_out(next);
     }
 
     /// Sends what the reader has left in the session: it has handled everything that has arrived.
     pub(super) fn send_all(&self, now: Time) {
-        let next = self.with_shared(|shared| shared.next(now, Who::Reader));
+        let next = self.with_shared(|shared| shared.next(Some(now), Who::Reader));
         self.carry_out(next);
     }
 
     /// Whether so much waits that it should leave although the reader has more to handle.
     pub(super) fn has_enough(&self) -> bool {
-        self.look(|session| session.unwritten() >= ENOUGH)
+        self.look(Session::has_enough)
     }
 
     fn carry_out(&self, next: Next) {
@@ -171,7 +190,8 @@ impl Link {
         if is_rest && shared.outlet.is_some() {
             shared.rest = Some(output);
         }
-        if is_rest || shared.session.is_due() {
+        let awaited = std::mem::take(&mut shared.awaited);
+        if is_rest || awaited || shared.session.is_due() {
             drop(shared);
             self.wake_writer();
         }
@@ -183,7 +203,9 @@ impl Link {
             self.woken.store(false, Ordering::Relaxed);
             let turn = self.with_shared(|shared| {
                 let timeout = shared.session.handle_timeout(now);
+                shared.called = false;
                 if shared.writing {
+                    shared.awaited = true;
                     return None;
                 }
                 let output = shared.rest.take().or_else(|| shared.session.poll_output(now));
@@ -192,7 +214,7 @@ impl Link {
             });
             match turn {
                 Some(turn) => return turn,
-                None => yield_now().await,
+                None => self.wake.notified().await,
             }
         }
     }
@@ -201,4 +223,9 @@ impl Link {
     pub(super) fn wrote(&self) {
         self.shared.lock().writing = false;
     }
+}
+
+/// That of the calls which are made here.
+pub(super) fn strand() -> Strand {
+    Strand(invoke::caller())
 }

@@ -16,6 +16,9 @@ const MAX_BESIDE: u64 = 64 * 1024 * 1024;
 /// How much room is made for a message before it is there, in bytes.
 const MAX_ROOM: u64 = 2 * 1024 * 1024;
 
+/// How many times as much room is made when more is needed.
+const GROWTH: u64 = 8;
+
 /// Messages that have begun and are not complete, by the number of their first frame. `M` is what the first frame said, its
 /// references among it.
 ///
@@ -92,8 +95,20 @@ impl<M> Assembly<M> {
     /// Where the payload of a further frame goes, so many bytes: behind what is there, not yet more than them.
     pub fn room(&mut self, first: u64, bytes: usize) -> Result<&mut Vec<u8>, FragmentError> {
         let partial = self.partial.get_mut(&first).ok_or(FragmentError::NotBegun)?;
-        if (partial.payload.len() + bytes) as u64 > partial.size {
+        let all = partial.payload.len() + bytes;
+        if all as u64 > partial.size {
             return Err(FragmentError::TooMuch);
+        }
+        if all > partial.payload.capacity() {
+            // By what is there already: a peer that announces much must send much.
+            let room = usize::try_from((all as u64 * GROWTH).min(partial.size)).unwrap_or(all);
+            match pool::take_kept(room) {
+                Some(mut larger) => {
+                    larger.extend_from_slice(&partial.payload);
+                    drop(pool::share(std::mem::replace(&mut partial.payload, larger)));
+                }
+                None => partial.payload.reserve_exact(room - partial.payload.len()),
+            }
         }
         Ok(&mut partial.payload)
     }

@@ -1,7 +1,5 @@
 //! How much may leave, and how much may wait.
 
-use bytes::Bytes;
-
 use crate::id::InterfaceName;
 use crate::session::message::{Failure, Message, OutReference};
 use crate::session::outgoing::BATCH;
@@ -60,13 +58,13 @@ impl<H: Handles> Session<H> {
     }
 
     /// Why the answer cannot be sent, if it cannot: then another one must be.
-    pub fn check_reply(&self, payload: &Bytes, references: &[OutReference<H>]) -> Result<(), Failure> {
-        if payload.len() > ALWAYS && !self.outgoing.replies.has_room(payload.len(), self.max_unsent) {
+    pub fn check_reply(&self, payload: usize, references: &[OutReference<H>]) -> Result<(), Failure> {
+        if payload > ALWAYS && !self.outgoing.replies.has_room(payload, self.max_unsent) {
             return Err(Failure::Overloaded(
                 "the answers that wait to be sent to this peer take too much memory",
             ));
         }
-        self.check(payload.len(), references)
+        self.check(payload, references)
     }
 
     pub(super) fn check(&self, size: usize, references: &[OutReference<H>]) -> Result<(), Failure> {

@@ -22,8 +22,7 @@ impl<H: Handles> Session<H> {
             }
             // What leaves before Welcome is a Root, which is answered at once (2.4).
             Some(true) if self.is_on() && !self.parting => {
-                match self.outgoing.stop(|part| matches!(part, Part::Call(under_way, _) if under_way == call))
-                {
+                match self.outgoing.stop(|part| part.is_call(call)) {
                     Some(first) => {
                         self.ring.push(&Frame::Abort { first });
                         self.forget(call);

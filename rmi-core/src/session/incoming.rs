@@ -224,7 +224,10 @@ impl<H: Handles> Session<H> {
         match frame {
             Frame::Ack { frame } => match self.ring.acknowledged(frame) {
                 Ok(sent) => {
-                    sent.into_iter().for_each(|sent| lease.confirmed(sent));
+                    if let Some(sent) = sent {
+                        lease.confirmed(sent);
+                        self.bulk.acknowledged(self.now, self.now.since(sent), self.allowed.ring);
+                    }
                     self.provoked_acknowledged();
                     self.pump();
                 }

@@ -11,6 +11,8 @@ use crate::session::time::Time;
 #[derive(Debug)]
 pub(super) struct Lease {
     term: Duration,
+    /// Less what is left for clocks that run differently.
+    holder_term: Duration,
     /// The sending time of the last frame that the peer acknowledged, by Ack, Pong or Welcome.
     confirmed: Time,
     received: Time,
@@ -25,7 +27,9 @@ pub(super) struct Lease {
 impl Lease {
     /// A lease of `term`, opened by a handshake frame that left at `sent` and one that arrived at `now`.
     pub(super) fn new(term: Duration, sent: Time, now: Time) -> Self {
-        Self { term, confirmed: sent, received: now, pinged: sent, asked: None, ping_now: false }
+        // A thirty-second of T.
+        let holder_term = term - term / 32;
+        Self { term, holder_term, confirmed: sent, received: now, pinged: sent, asked: None, ping_now: false }
     }
 
     /// A frame arrived.
@@ -51,9 +55,9 @@ impl Lease {
         self.pinged
     }
 
-    /// Imports and calls end here. A thirty-second of T is left for clocks that run differently.
+    /// Imports and calls end here.
     pub(super) fn holder_end(&self) -> Time {
-        self.confirmed + (self.term - self.term / 32)
+        self.confirmed + self.holder_term
     }
 
     /// The session goes on over another connection. Pings on the old one are not answered any more.

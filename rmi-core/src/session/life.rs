@@ -1,7 +1,6 @@
 //! The session's time and its ends (PROTOCOL 7.6).
 
 use crate::session::lease::Lease;
-use crate::session::queue::Part;
 use crate::session::resume::Ticket;
 use crate::session::state::{Handles, Lost, Phase, Session, Timeout};
 use crate::session::time::Time;
@@ -67,9 +66,7 @@ impl<H: Handles> Session<H> {
         // What was still under way when the peer said Bye is not carried out (3.6).
         let taken = self.heard.unwrap_or(self.ring.taken());
         let under_way = &self.outgoing.under_way;
-        let is_whole = |call| {
-            !under_way.iter().any(|message| matches!(message.part, Part::Call(part, _) if part == call))
-        };
+        let is_whole = |call| !under_way.iter().any(|message| message.part.is_call(call));
         let calls = self.calls.end(|call, last| last <= taken && is_whole(call));
         self.outgoing.end(&mut self.garbage);
         self.tunnels = Tunnels::default();

@@ -1,8 +1,16 @@
 //! What a session tells about itself.
 
+use std::ops::RangeInclusive;
+
 use crate::id::ObjectId;
 use crate::session::handshake::Peer;
 use crate::session::state::{Counters, Handles, Session};
+use crate::session::time::Time;
+
+/// How many bytes of frames are worth a write of their own, at least and at most, and what each call under way adds to that: more than half of what
+/// a small one takes.
+const ENOUGH: RangeInclusive<usize> = 1024..=16 * 1024;
+const SHARE: usize = 32;
 
 impl<H: Handles> Session<H> {
     /// The peer, once the handshake is over.
@@ -82,9 +90,21 @@ impl<H: Handles> Session<H> {
         self.serving.len() + self.calls.begun() as usize <= 2
     }
 
-    /// Bytes that wait to be written.
-    pub fn unwritten(&self) -> usize {
-        self.ring.waiting()
+    /// Whether frames wait to be written.
+    pub fn has_unwritten(&self) -> bool {
+        self.ring.waiting() > 0
+    }
+
+    /// The latest time that was given to it.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether so much waits to be written that it is worth a write of its own although more is about to come: the peer works on it
+    /// meanwhile. With few calls under way that is what a few of them take, or both sides would only ever work in turn.
+    pub fn has_enough(&self) -> bool {
+        let share = self.calls.begun() as usize * SHARE;
+        self.ring.waiting() >= share.clamp(*ENOUGH.start(), *ENOUGH.end())
     }
 
     /// Whether the peer holds nothing here and nothing runs for it.

@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::io::IoSlice;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
+use crate::rope::Rope;
 use crate::session::sequence::skip;
 use crate::session::state::{Garbage, Handles};
+use crate::session::strands::Strand;
 use crate::session::time::Time;
 use crate::wire::ReplyKind;
 
@@ -90,6 +91,8 @@ pub enum Outward {
         object: ObjectId,
         /// The method.
         method: MethodId,
+        /// Whose call it is.
+        strand: Strand,
     },
     /// An answer.
     Reply {
@@ -106,7 +109,7 @@ pub struct Message<H: Handles> {
     /// What it is.
     pub outward: Outward,
     /// Its payload.
-    pub payload: Bytes,
+    pub payload: Rope,
     /// The references that the payload names.
     pub references: Vec<OutReference<H>>,
     /// Until when the caller waits, if this is a call and there is such a limit.
@@ -153,17 +156,15 @@ impl fmt::Display for Failure {
 pub enum Chunk<'a> {
     /// To be copied.
     Copied(&'a [u8]),
-    /// To be shared, if it is large.
-    Shared(&'a Bytes),
+    /// To be shared, as far as it is large.
+    Shared(&'a Rope),
 }
 
-impl Deref for Chunk<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
+impl Chunk<'_> {
+    pub(super) fn len(self) -> usize {
         match self {
-            Self::Copied(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
+            Self::Copied(bytes) => bytes.len(),
+            Self::Shared(rope) => rope.len(),
         }
     }
 }

@@ -19,6 +19,7 @@
 
 mod assembly;
 mod bounds;
+mod bulk;
 mod calls;
 mod cancel;
 mod collection;
@@ -36,11 +37,13 @@ mod queue;
 mod resume;
 mod sequence;
 mod state;
+mod strands;
 #[cfg(test)]
 mod testing;
 mod time;
 mod tunnels;
 
+pub use crate::rope::Rope;
 pub use assembly::{Assembly, FragmentError};
 pub use calls::LostCall;
 pub use handshake::{Handshake, HandshakeError, Introduction, MIN_LEASE_MS, Opened, Peer, Role};
@@ -50,5 +53,6 @@ pub use locality::{Locality, is_localhost};
 pub use message::{Chunk, Failure, Message, OutReference, Output, Outward, Segments, Unsent};
 pub use resume::Ticket;
 pub use state::{Counters, Garbage, Handles, Lost, Phase, Session, SessionError, Timeout};
+pub use strands::Strand;
 pub use time::Time;
 pub use tunnels::{NoTunnel, TUNNEL_WINDOW, Tunneled};

@@ -1,13 +1,14 @@
 //! What leaves: application messages waiting for room, messages under way in fragments, and one step that numbers,
 //! lists and queues.
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::id::{InterfaceName, NodeId};
+use crate::id::{InterfaceName, NodeId, ObjectId};
+use crate::rope::Rope;
 use crate::session::message::{Chunk, Failure, Message, OutReference, Outward, Unsent};
 use crate::session::queue::{Part, UnderWay};
 use crate::session::state::{Handles, Phase, Session};
+use crate::session::strands::{Place, Strand};
 use crate::session::time::Time;
 use crate::wire::{
     Frame, Limits, MessageHead, NODE_ADDRESSES_MAX, Owner, ReplyKind, Table, TableNode, TableReference,
@@ -18,6 +19,9 @@ const MAX_LOOK_AHEAD: usize = 64;
 
 /// Below so many waiting calls nobody looks for those that were given up.
 pub(super) const MIN_SWEEP: usize = 64;
+
+/// So many bytes that are not acknowledged are more than small messages come to.
+const MUCH: usize = 128 * 1024;
 
 /// How many bytes of frames are prepared for one write, so that what comes later does not wait behind more.
 pub(super) const BATCH: usize = 256 * 1024;
@@ -40,6 +44,7 @@ impl<H: Handles> Session<H> {
             return Ok(self.begin_at_once(caller, message));
         }
         let call = self.calls.add(caller);
+        self.made(call, &message.outward, message.payload.len());
         match self.may_wait(&message) {
             Ok(()) => {
                 self.outgoing.calls.push(call, message);
@@ -56,6 +61,7 @@ impl<H: Handles> Session<H> {
     /// What need not wait for room need not be looked up again either.
     fn begin_at_once(&mut self, caller: H::Caller, message: Message<H>) -> u64 {
         let call = self.calls.next();
+        self.made(call, &message.outward, message.payload.len());
         match self.check(message.payload.len(), &message.references) {
             Ok(()) => {
                 let frame = self.begin(call, message);
@@ -71,7 +77,7 @@ impl<H: Handles> Session<H> {
     }
 
     /// Answers a call of the peer.
-    pub fn reply(&mut self, call: u64, status: ReplyKind, payload: Bytes, references: Vec<OutReference<H>>) {
+    pub fn reply(&mut self, call: u64, status: ReplyKind, payload: Rope, references: Vec<OutReference<H>>) {
         let outward = Outward::Reply { call, status };
         let message = Message { outward, payload, references, deadline: None };
         if !self.serving.answer(call) || !self.is_on() {
@@ -110,12 +116,23 @@ impl<H: Handles> Session<H> {
             && (self.ring.unacknowledged() as u64) < self.allowed.ring.saturating_mul(2)
     }
 
+    /// Whether more may leave of a message whose first frame has.
+    pub(super) fn has_room_for_more(&self) -> bool {
+        (self.ring.unacknowledged() as u64) < self.bulk.window(self.now, self.allowed.ring)
+    }
+
+    /// A message leaves that is whole in one frame. What is large beside it must not be long in its way.
+    pub(super) fn leaves_whole(&mut self) {
+        if self.ring.unacknowledged() > MUCH || !self.outgoing.under_way.is_empty() {
+            self.bulk.disturbed(self.now);
+        }
+    }
+
     /// Whether [`poll_output`](Self::poll_output) would return something, whatever the time.
     pub fn has_output(&self) -> bool {
-        let ring = self.peer_limits().ring;
-        let room = (self.ring.unacknowledged() as u64) < ring;
+        let room = self.has_room_for_more();
         self.ring.waiting() > 0
-            || self.received.is_due(ring)
+            || self.received.is_due(self.allowed.ring)
             || !self.pongs.is_empty()
             || !self.dropped.is_empty() && !self.parting
             || (room && (!self.outgoing.under_way.is_empty() || self.tunnels.has_output()))
@@ -180,29 +197,48 @@ impl<H: Handles> Session<H> {
         }
     }
 
-    /// The first waiting call that may begin. It may overtake calls that need more room, but none to the same object (4.6).
+    /// The first waiting call that may begin. It may overtake calls that need more room, or wait themselves, but none that it waits for (4.6).
     fn next_call(&self, limits: &Limits) -> Option<usize> {
-        let mut overtaken = Vec::new();
-        for (at, (_, message)) in self.outgoing.calls.iter().take(MAX_LOOK_AHEAD).enumerate() {
-            let object = match &message.outward {
-                Outward::Call { object, .. } => Some(object),
+        let mut overtaken: Vec<Place> = Vec::new();
+        for (at, (call, message)) in self.outgoing.calls.iter().take(MAX_LOOK_AHEAD).enumerate() {
+            let place = match message.outward {
+                Outward::Call { object, strand, .. } => Some(Place { call: *call, object, strand }),
                 _ => None,
             };
-            if !object.is_some_and(|object| overtaken.contains(&object)) && self.may_begin(message, limits) {
+            let waits = |place: Place| {
+                overtaken.iter().any(|earlier| self.strands.waits(place.object, place.strand, *earlier))
+            };
+            if !place.is_some_and(waits) && self.may_begin(message, limits) {
                 return Some(at);
             }
-            overtaken.extend(object);
+            overtaken.extend(place);
         }
         None
+    }
+
+    /// Whether a call of this strand to this object waits for one that is under way.
+    pub(super) fn waits(&self, object: ObjectId, strand: Strand) -> bool {
+        let mut under_way = self.outgoing.under_way.iter().filter_map(|message| message.part.place());
+        under_way.any(|earlier| self.strands.waits(object, strand, earlier))
+    }
+
+    /// A call was made. If it is large, others may be made while it is under way.
+    fn made(&mut self, call: u64, outward: &Outward, size: usize) {
+        let Outward::Call { strand, .. } = outward else { return };
+        if size > self.allowed.frame as usize {
+            self.strands.large(self.now);
+        }
+        if self.strands.matter(self.now) {
+            self.strands.made(call, *strand);
+        }
     }
 
     fn may_begin(&self, message: &Message<H>, limits: &Limits) -> bool {
         match &message.outward {
             Outward::Root(_) => true,
             _ if self.phase == Phase::Opening => false,
-            Outward::Call { object, .. } => {
-                self.outgoing.has_partial_room(message.payload.len(), limits)
-                    && !self.outgoing.under_way.iter().any(|message| message.part.is_to(*object))
+            Outward::Call { object, strand, .. } => {
+                self.outgoing.has_partial_room(message.payload.len(), limits) && !self.waits(*object, *strand)
             }
             Outward::Reply { .. } => true,
         }
@@ -236,12 +272,12 @@ impl<H: Handles> Session<H> {
             Outward::Root(name) => {
                 (self.ring.push(&Frame::Root { call: number, name, unsupported: None }), None)
             }
-            Outward::Call { object, method } => {
+            Outward::Call { object, method, strand } => {
                 let left_ms = deadline.map(|deadline| deadline.millis_since(self.now));
                 let head = MessageHead::Call(number, object, method, left_ms);
                 (
                     self.ring.push_message(head, Some(&table), size, Chunk::Shared(&chunk)),
-                    Some(Part::Call(number, object)),
+                    Some(Part::Call(Place { call: number, object, strand })),
                 )
             }
             Outward::Reply { call, status } => {
@@ -264,7 +300,9 @@ impl<H: Handles> Session<H> {
                 OutReference::Dead { .. } => {}
             }
         }
-        if let Some(part) = part.filter(|_| !rest.is_empty()) {
+        if rest.is_empty() {
+            self.leaves_whole();
+        } else if let Some(part) = part {
             self.outgoing.under_way.push_back(UnderWay { first: number, rest, size, part });
         }
         number

@@ -2,12 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::session::message::Output;
+use crate::session::message::{Chunk, Output};
 use crate::session::outgoing::BATCH;
 use crate::session::queue::Part;
 use crate::session::state::{Handles, Phase, Session};
 use crate::session::time::Time;
-use crate::wire::{Frame, Limits};
+use crate::wire::{Frame, Limits, MessageHead};
 
 impl<H: Handles> Session<H> {
     /// What is to be written now; `None` if there is nothing, or the lease is over.
@@ -35,10 +35,7 @@ impl<H: Handles> Session<H> {
     /// One more frame of each message and tunnel, in turn, while there is room.
     fn fragments(&mut self) {
         let limits = self.peer_limits();
-        while !self.parting
-            && self.ring.waiting() < BATCH
-            && (self.ring.unacknowledged() as u64) < limits.ring
-        {
+        while !self.parting && self.ring.waiting() < BATCH && self.has_room_for_more() {
             let continued = self.fragment(&limits);
             if !self.carry() && !continued {
                 return;
@@ -50,9 +47,10 @@ impl<H: Handles> Session<H> {
     fn fragment(&mut self, limits: &Limits) -> bool {
         let Some(mut message) = self.outgoing.under_way.pop_front() else { return false };
         let chunk = message.rest.split_to(message.rest.len().min(limits.frame as usize));
-        let number = self.ring.push(&Frame::More { first: message.first, chunk });
-        if let Part::Call(call, _) = message.part {
-            self.calls.leaves(call, number);
+        let head = MessageHead::More(message.first);
+        let number = self.ring.push_message(head, None, 0, Chunk::Shared(&chunk));
+        if let Part::Call(place) = message.part {
+            self.calls.leaves(place.call, number);
         }
         if message.rest.is_empty() {
             self.pump();
@@ -67,6 +65,9 @@ impl<H: Handles> Session<H> {
         let mut control = BytesMut::new();
         let ping_due = self.lease.as_ref().is_some_and(|lease| now >= lease.next_ping());
         let retired = ping_due && self.retire();
+        if ping_due {
+            self.strands.forget(now);
+        }
         for stamp in self.pongs.drain(..) {
             Frame::Pong { stamp }.encode(&mut control);
         }

@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
-use crate::id::ObjectId;
+use crate::rope::Rope;
 use crate::session::message::Message;
 use crate::session::state::{Garbage, Handles};
+use crate::session::strands::Place;
 use crate::wire::Limits;
 
 #[derive(Debug)]
@@ -79,7 +78,7 @@ impl<H: Handles> Waiting<H> {
 pub(super) struct UnderWay {
     /// The number of its first frame.
     pub(super) first: u64,
-    pub(super) rest: Bytes,
+    pub(super) rest: Rope,
     pub(super) size: u64,
     pub(super) part: Part,
 }
@@ -87,15 +86,24 @@ pub(super) struct UnderWay {
 /// What is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// A call. Others to the object wait until it is through (4.6).
-    Call(u64, ObjectId),
+    /// A call. Others wait until it is through (4.6).
+    Call(Place),
     /// The answer to a call.
     Reply(u64),
 }
 
 impl Part {
-    pub(super) fn is_to(self, object: ObjectId) -> bool {
-        matches!(self, Self::Call(_, to) if to == object)
+    /// Whether it is this call.
+    pub(super) fn is_call(self, call: u64) -> bool {
+        matches!(self, Self::Call(place) if place.call == call)
+    }
+
+    /// The call, if it is one.
+    pub(super) fn place(self) -> Option<Place> {
+        match self {
+            Self::Call(place) => Some(place),
+            Self::Reply(_) => None,
+        }
     }
 }
 

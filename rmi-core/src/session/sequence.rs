@@ -16,9 +16,9 @@ const ACK_DELAY: Duration = Duration::from_millis(100);
 
 /// How many received bytes may wait for their Ack, whatever the ring holds: what is acknowledged early is memory that the
 /// peer uses again while it is in its caches.
-const ACK_BYTES: u64 = 512 * 1024;
+const ACK_BYTES: u64 = 128 * 1024;
 
-/// Payloads from this size on are not copied behind the head of their frame.
+/// Pieces of payloads from this size on are not copied behind the head of their frame.
 const GATHER: usize = 4096;
 
 /// How many received frames may wait for their Ack when something leaves anyway: the peer's ring stays small.
@@ -82,8 +82,8 @@ impl Ring {
     pub(super) fn push(&mut self, frame: &Frame) -> u64 {
         self.prepare(0);
         let before = self.tail.len();
-        let chunk = Chunk::Shared(frame.encode_head(&mut self.tail));
-        self.append(before, chunk)
+        let chunk = frame.encode_head(&mut self.tail);
+        self.append(before, Chunk::Copied(chunk))
     }
 
     /// The same with the first frame of a message.
@@ -94,7 +94,11 @@ impl Ring {
         size: u64,
         chunk: Chunk<'_>,
     ) -> u64 {
-        self.prepare(if is_gathered(chunk) { 0 } else { chunk.len() });
+        self.prepare(match chunk {
+            Chunk::Copied(bytes) => bytes.len(),
+            // What little stands before what is large.
+            Chunk::Shared(_) => 0,
+        });
         let before = self.tail.len();
         encode_message(&mut self.tail, head, table, size, chunk.len());
         self.append(before, chunk)
@@ -118,11 +122,16 @@ impl Ring {
     fn append(&mut self, before: usize, chunk: Chunk<'_>) -> u64 {
         self.fresh += self.tail.len() - before + chunk.len();
         match chunk {
-            Chunk::Shared(bytes) if is_gathered(chunk) => {
-                self.ready.push(self.tail.split().freeze());
-                self.ready.push(bytes.clone());
-            }
-            chunk => self.tail.extend_from_slice(&chunk),
+            Chunk::Copied(bytes) => self.tail.extend_from_slice(bytes),
+            Chunk::Shared(rope) => rope.iter().for_each(|piece| match piece.len() {
+                0..GATHER => self.tail.extend_from_slice(piece),
+                _ => {
+                    if !self.tail.is_empty() {
+                        self.ready.push(self.tail.split().freeze());
+                    }
+                    self.ready.push(piece.clone());
+                }
+            }),
         }
         self.last += 1;
         self.last
@@ -190,6 +199,7 @@ impl Ring {
             }
             self.batches.pop_front();
         }
+        self.trim();
         if self.batches.is_empty() {
             self.batches.shrink_to(SPARE_BATCHES);
             // Nothing may come for long.
@@ -202,30 +212,29 @@ impl Ring {
 
     /// There is a new connection: what is not acknowledged is to be sent again, from the first frame that is not.
     pub(super) fn rewind(&mut self) {
-        if let Some(batch) = self.batches.front_mut() {
-            let before = batch.bytes;
-            while batch.first <= self.acked && batch.bytes >= 4 {
-                let mut length = [0; 4];
-                batch
-                    .segments
-                    .iter()
-                    .flat_map(|segment| segment.iter())
-                    .zip(&mut length)
-                    .for_each(|(from, to)| *to = *from);
-                let frame = (4 + u32::from_be_bytes(length) as usize).min(batch.bytes);
-                skip(&mut batch.segments, frame);
-                batch.bytes -= frame;
-                batch.first += 1;
-            }
-            self.bytes -= before - batch.bytes;
-        }
+        self.trim();
         (self.sent, self.again) = (0, self.bytes);
     }
-}
 
-/// Whether a payload is written from where it is, and not copied behind the head of its frame.
-fn is_gathered(chunk: Chunk<'_>) -> bool {
-    matches!(chunk, Chunk::Shared(bytes) if bytes.len() >= GATHER)
+    /// Drops the acknowledged frames of a batch of which others are not: they do not count, and do not leave again.
+    fn trim(&mut self) {
+        let Some(batch) = self.batches.front_mut() else { return };
+        let before = batch.bytes;
+        while batch.first <= self.acked && batch.bytes >= 4 {
+            let mut length = [0; 4];
+            let bytes = batch.segments.iter().flat_map(|segment| segment.iter());
+            bytes.zip(&mut length).for_each(|(from, to)| *to = *from);
+            let frame = (4 + u32::from_be_bytes(length) as usize).min(batch.bytes);
+            skip(&mut batch.segments, frame);
+            batch.bytes -= frame;
+            batch.first += 1;
+        }
+        let trimmed = before - batch.bytes;
+        self.bytes -= trimmed;
+        if self.sent == 0 {
+            self.again -= trimmed;
+        }
+    }
 }
 
 /// Drops the first `bytes` of what is to be written.
@@ -260,7 +269,7 @@ impl Received {
     pub(super) fn count(&mut self, len: usize, now: Time) -> u64 {
         self.frames += 1;
         self.bytes += len as u64;
-        self.due.get_or_insert(now + ACK_DELAY);
+        self.due.get_or_insert_with(|| now + ACK_DELAY);
         self.frames
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::gc::{Imports, Listing, LostImport, Pins, SessionKey};
 use crate::id::{NodeId, ObjectId};
 use crate::session::bounds::allowed;
+use crate::session::bulk::Bulk;
 use crate::session::calls::{Calls, LostCall, Serving};
 use crate::session::handshake::Peer;
 use crate::session::lease::Lease;
@@ -15,6 +16,7 @@ use crate::session::message::Failure;
 use crate::session::queue::Outgoing;
 use crate::session::resume::Ticket;
 use crate::session::sequence::{Received, Ring};
+use crate::session::strands::Strands;
 use crate::session::time::Time;
 use crate::session::tunnels::Tunnels;
 use crate::wire::Limits;
@@ -140,6 +142,8 @@ pub struct Session<H: Handles> {
     /// The latest time that was given to it.
     pub(super) now: Time,
     pub(super) ring: Ring,
+    pub(super) bulk: Bulk,
+    pub(super) strands: Strands,
     pub(super) received: Received,
     pub(super) outgoing: Outgoing<H>,
     pub(super) calls: Calls<H::Caller>,
@@ -200,6 +204,8 @@ impl<H: Handles> Session<H> {
             lease: None,
             now: Time::default(),
             ring: Ring::default(),
+            bulk: Bulk::default(),
+            strands: Strands::default(),
             received: Received::default(),
             outgoing: Outgoing::default(),
             calls: Calls::default(),

@@ -37,3 +37,9 @@ pub fn split(buffer: &mut BytesMut, max: usize) -> Result<Option<Bytes>, WireErr
     buffer.advance(4);
     Ok(Some(buffer.split_to(length as usize).freeze()))
 }
+
+/// The next frame's kind byte and body, as [`split`] would take it. `None`: it is not all there, or [`split`] will have something to say about it.
+pub fn peek(buffer: &BytesMut, max: usize) -> Option<&[u8]> {
+    let length = announced(buffer).filter(|length| (1..=max).contains(length))?;
+    buffer.get(4..4 + length)
+}

@@ -194,9 +194,11 @@ pub enum MessageHead {
     Call(u64, ObjectId, MethodId, Option<u64>),
     /// The answer to a call.
     Reply(u64, ReplyKind),
+    /// More of the message whose first frame has this number.
+    More(u64),
 }
 
-/// Appends the first frame of a message, with these references or none, as a [`Call`] or a [`Reply`] would, but for its `chunk` bytes of payload, which must follow.
+/// Appends a frame of a message, with these references or none, as a [`Call`] or a [`Reply`] would, but for its `chunk` bytes of payload, which must follow.
 pub fn encode_message(out: &mut BytesMut, head: MessageHead, table: Option<&Table>, size: u64, chunk: usize) {
     match head {
         MessageHead::Call(call, object, method, left_ms) => framed(out, kind::CALL, chunk, |out| {
@@ -205,5 +207,6 @@ pub fn encode_message(out: &mut BytesMut, head: MessageHead, table: Option<&Tabl
         MessageHead::Reply(call, status) => {
             framed(out, kind::REPLY, chunk, |out| reply_head(out, call, status, table, size));
         }
+        MessageHead::More(first) => framed(out, kind::MORE, chunk, |out| put_varint(out, first)),
     }
 }

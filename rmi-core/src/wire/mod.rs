@@ -22,7 +22,7 @@ mod tests;
 
 pub use codec::{ADDRESS_MAX, TEXT_MAX, WireError};
 pub use frame::{Frame, ROOT_NAME_MAX};
-pub use framing::{announced, split};
+pub use framing::{announced, peek, split};
 pub use handshake::{ADDRESSES_MAX, Hello, Refused, RefusedCode, Resume, Resumed, Welcome};
 pub use limits::{HANDSHAKE_FRAME_MAX, Limits};
 pub use message::{Call, MessageHead, Reply, ReplyKind, Target, encode_message};

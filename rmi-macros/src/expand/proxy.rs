@@ -51,7 +51,7 @@ fn forward(method: &Method, names: &Names) -> TokenStream {
                 let ty = &argument.ty;
                 quote_spanned!(Span::mixed_site()=> encoded.push::<#ty>(#name, &#ident);)
             }
-            Some(lent) => quote_spanned!(Span::mixed_site()=> encoded.push::<#lent>(#name, #ident);),
+            Some(lent) => quote_spanned!(Span::mixed_site()=> encoded.push_lent::<#lent>(#name, #ident);),
         }
     });
     let assertions = assertions(method, names);

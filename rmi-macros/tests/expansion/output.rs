@@ -151,7 +151,7 @@ const _: () = {
                 __rmi::Route::Remote(outgoing) => {
                     let mut encoded = __rmi::Arguments::new(2u32);
                     encoded.push::<C>("amount", &amount);
-                    encoded.push::<str>("memo", memo);
+                    encoded.push_lent::<str>("memo", memo);
                     let reply = outgoing.send(&__METHOD_deposit, encoded);
                     __rmi::replied::<
                         Result<C, BankError>,

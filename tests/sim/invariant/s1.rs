@@ -48,9 +48,10 @@ impl Invariant {
                 format!("call {number}: executed {executed} times, whole: {whole}, its references: {same}")
             });
         }
-        // Calls to one object, sent in one session, start in order (4.6).
+        // Calls of one strand to one object, sent in one session, start in order (4.6).
         if let Some((link, sequence)) = given {
-            let last = world.started.insert((link, id.to_bytes()), sequence);
+            let strand = world.strand(number);
+            let last = world.started.insert((link, id.to_bytes(), strand), sequence);
             if last.is_some_and(|last| last > sequence) {
                 world.violate(Self::S4, || format!("call {number} to {id} was overtaken"));
             }

@@ -41,7 +41,8 @@ impl Scripted {
             references: Vec::new(),
             deadline: None,
         };
-        send(self.clone(), Ok(request), own, idempotent, "I/m").await
+        let remote: Arc<dyn RemoteObject> = self.clone();
+        send(&remote, Ok(request), own, idempotent, "I/m").await
     }
 
     fn log(&self) -> Vec<&'static str> {
@@ -71,7 +72,7 @@ impl RemoteObject for Scripted {
     fn closed(&self) -> Closed<'_> {
         Box::pin(std::future::pending())
     }
-    fn start(self: Arc<Self>, _: Request) -> Pending {
+    fn start(self: Arc<Self>, _: Request) -> Pending<'static> {
         self.log.lock().push("call");
         let mut outcomes = self.outcomes.lock();
         let outcome = if outcomes.len() > 1 { outcomes.pop_front() } else { outcomes.front().map(again) };
@@ -98,7 +99,7 @@ fn again(outcome: &Outcome) -> Outcome {
 
 fn reply() -> Outcome {
     let from = NodeId::from_bytes([1; 16]);
-    Ok(Reply { from, status: ReplyStatus::Ok, payload: Bytes::new(), references: Vec::new() })
+    Ok(Reply { from, status: ReplyStatus::Ok, payload: Bytes::new().into(), references: Vec::new() })
 }
 
 fn unknown() -> Outcome {

@@ -22,7 +22,7 @@ mod write;
 pub(super) use decode::Decoder;
 pub(super) use encode::Encoder;
 pub(super) use error::Error;
-pub(super) use write::array_len;
+pub(super) use write::{array_len, bin_len};
 
 /// The deepest nesting of arrays and maps in a payload; a variant with fields is a map.
 pub(super) const MAX_DEPTH: usize = 128;

@@ -67,7 +67,7 @@ pub(super) fn bin(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn bin_len(out: &mut Vec<u8>, len: usize) -> Result<(), Error> {
+pub(in crate::invoke) fn bin_len(out: &mut Vec<u8>, len: usize) -> Result<(), Error> {
     match size(len)? {
         len @ 0..=0xff => out.extend_from_slice(&[0xc4, len as u8]),
         len @ 0x100..=0xffff => marked(out, 0xc5, (len as u16).to_be_bytes()),

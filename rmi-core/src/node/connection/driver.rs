@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::node::clock;
 use crate::node::connection::handshake::{Connection, NoSession, handshake};
 use crate::node::connection::pump::pump;
 use crate::node::connection::resume::{self, Retries, Return};
 use crate::node::dispatch::Inbox;
 use crate::node::link::{Link, Reason};
+use crate::pool;
 use crate::session::Role;
 use crate::transport::Stream;
 
@@ -47,7 +49,11 @@ pub(crate) async fn live(link: Arc<Link>, first: Connection, back: Return) {
         retries.after(link.look(|session| session.delivered()));
         connection = match Box::pin(resume::reconnect(&link, &back, reason, &mut retries)).await {
             Ok(connection) => connection,
-            Err(reason) => return link.close(reason),
+            Err(reason) => {
+                // With the last session nobody would look any more.
+                pool::trim(clock::now());
+                return link.close(reason);
+            }
         };
     }
 }

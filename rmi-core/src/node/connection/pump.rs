@@ -1,11 +1,12 @@
 //! Moves bytes between one connection and a link, until the connection breaks or the link ends.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
-use tokio::task::yield_now;
 
 use crate::node::clock;
 use crate::node::connection::desk::Desk;
@@ -14,6 +15,7 @@ use crate::node::connection::reading::{self, Reading};
 use crate::node::connection::watch::Watched;
 use crate::node::dispatch::Inbox;
 use crate::node::link::{Link, Reason};
+use crate::pool;
 use crate::session::{Output, SessionError, Timeout};
 use crate::transport::{Reader, Writer};
 
@@ -83,7 +85,7 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
     let mut alarm = clock::Alarm::new();
     loop {
         // Others are about to send, too; and what it was woken for leaves with what they send.
-        yield_now().await;
+        give_way().await;
         link.collect_dropped();
         let now = clock::now();
         let turn = link.turn(now).await;
@@ -96,7 +98,7 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
             None if link.look(|session| session.has_parted()) => return parted(link),
             None => tokio::select! {
                 () = link.wake.notified() => {}
-                () = alarm.sleep_until(turn.next) => {}
+                () = alarm.sleep_until(turn.next) => pool::trim(now),
             },
             Some(output) => {
                 if let Err(reason) = hand_over(link, writer, output).await {
@@ -106,6 +108,20 @@ async fn write(link: &Arc<Link>, writer: &mut Writer) -> Reason {
             }
         }
     }
+}
+
+/// Lets those tasks go first that are ready. Other than with [`tokio::task::yield_now`], the runtime does not look at sockets and timers before, and another of
+/// its threads may go on with this one.
+async fn give_way() {
+    let mut gave = false;
+    poll_fn(|cx| match std::mem::replace(&mut gave, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Writes all of it, unless the session's time ends before.

@@ -4,18 +4,19 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 
+use crate::invoke::Contents;
 use crate::node::clock;
 use crate::node::connection::desk::{Desk, Seat};
-use crate::node::dispatch::{Close, Inbox, Work, handle_plain};
+use crate::node::dispatch::{Close, Inbox, PlainAnswer, PlainAnswers, Work, handle_answers, handle_call};
 use crate::node::execution::note_long;
 use crate::node::link::{Link, Reason};
 use crate::pool;
 use crate::session::Time;
 use crate::transport::Reader;
-use crate::wire::{self, Frame, Limits};
+use crate::wire::{self, Frame, Limits, Plain};
 
 /// Frames from this size on are read into memory of their own: what keeps a payload keeps no more than its frame, and nothing is
 /// moved when they come one after another.
@@ -23,6 +24,9 @@ const LARGE: usize = pool::WORTH;
 
 /// How much is read at a time: at least, as an idle session keeps so much memory, and at most.
 const ROOM: RangeInclusive<usize> = 1024..=64 * 1024;
+
+/// How many answers are handled in one step, at most.
+const MANY: usize = 64;
 
 /// What a connection is read with.
 pub(super) struct Reading {
@@ -64,7 +68,7 @@ impl Reading {
     fn next(&mut self, link: &Arc<Link>, now: Time) -> Result<Option<Work>, Close> {
         let limits = &link.core.settings.limits;
         let violation = |error: wire::WireError| Close(Reason::Violation(error.to_string()));
-        let bytes = match self.arrived(limits).map_err(violation)? {
+        let mut bytes = match self.arrived(limits).map_err(violation)? {
             None => return Ok(None),
             Some(Arrived::Frame(bytes)) => bytes,
             Some(Arrived::More { first, len }) => {
@@ -73,13 +77,45 @@ impl Reading {
         };
         let len = bytes.len() + 4;
         let work = match wire::plain(&bytes, limits) {
-            Some((plain, at)) => handle_plain(link, now, plain, bytes, at),
+            Some((Plain::Call { call, object, method }, at)) => {
+                bytes.advance(at);
+                handle_call(link, now, len, call, (object, method), bytes)
+            }
+            Some((Plain::Reply { call, status }, at)) => {
+                bytes.advance(at);
+                let mut answers = PlainAnswers::new();
+                answers.push(PlainAnswer { len, call, status, payload: bytes.into() });
+                self.more_answers(&mut answers, limits);
+                handle_answers(link, now, answers).map(|()| Work::Done)
+            }
             None => {
                 let frame = Frame::decode(bytes, limits).map_err(violation)?;
                 self.inbox.handle(link, now, frame, len)
             }
         };
         work.map(Some)
+    }
+
+    /// Takes the answers that come next, whole ones without references, as far as they are here.
+    fn more_answers(&mut self, answers: &mut PlainAnswers, limits: &Limits) {
+        while answers.len() < MANY
+            && let Some(body) = wire::peek(&self.buffer, limits.max_frame_len())
+            && let Some((Plain::Reply { call, status }, at)) = wire::plain(body, limits)
+        {
+            let len = body.len() + 4;
+            let few = body.get(at..).and_then(Contents::few);
+            let payload = match few {
+                Some(few) => {
+                    self.buffer.advance(len);
+                    few
+                }
+                None => {
+                    self.buffer.advance(4 + at);
+                    self.buffer.split_to(len - 4 - at).freeze().into()
+                }
+            };
+            answers.push(PlainAnswer { len, call, status, payload });
+        }
     }
 
     /// What there is to handle next.
@@ -218,7 +254,8 @@ async fn read(link: Arc<Link>, mut seat: Seat) {
 
 /// Handles everything that has arrived. False: another reads now.
 fn handle_all(link: &Arc<Link>, seat: &mut Seat) -> Result<bool, Close> {
-    let mut now = clock::now();
+    // What is handled within one tick is handled at one time.
+    let (mut now, mut tick) = (clock::now(), clock::tick());
     loop {
         let Some(reading) = seat.reading() else { return Ok(false) };
         match reading.next(link, now)? {
@@ -228,8 +265,10 @@ fn handle_all(link: &Arc<Link>, seat: &mut Seat) -> Result<bool, Close> {
                 let (path, began) = (served.path(), now);
                 link.give_away_writer();
                 let is_here = seat.leave_for(path, || served.start(link));
-                now = clock::now();
-                note_long(link, path, began, now);
+                if clock::tick() != tick {
+                    (now, tick) = (clock::now(), clock::tick());
+                    note_long(link, path, began, now);
+                }
                 if !is_here {
                     link.send(now);
                     return Ok(false);

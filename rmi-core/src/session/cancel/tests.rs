@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::id::{InterfaceName, MethodId, ObjectId};
 use crate::session::testing::{self, GONE, NOW, Numbers};
 use crate::session::{
-    Assembly, Event, Head, Lost, Message, OutReference, Outward, Session, SessionError, Time, Verdict,
+    Assembly, Event, Head, Lost, Message, OutReference, Outward, Session, SessionError, Strand, Time, Verdict,
 };
 use crate::wire::{Frame, Limits, ReplyKind, split};
 
@@ -43,7 +43,11 @@ impl Side {
 
     fn call_until(&mut self, caller: u32, size: usize, deadline: Option<Time>) -> u64 {
         let message = Message {
-            outward: Outward::Call { object: ObjectId::from_bytes([9; 16]), method: MethodId(1) },
+            outward: Outward::Call {
+                object: ObjectId::from_bytes([9; 16]),
+                method: MethodId(1),
+                strand: Strand(1),
+            },
             payload: vec![7; size].into(),
             references: vec![own(caller)],
             deadline,
@@ -202,7 +206,7 @@ fn a_call_that_has_begun_is_cancelled_once_and_answered_once() {
     assert_eq!(a.session.frames().0, 2, "the Call and one Cancel");
     assert_eq!(b.input(&mut a.output(), ALL), [Saw::Cancel(call)]);
     assert_eq!((a.session.waiting(), b.session.serving()), (1, 1), "until the answer is there");
-    b.session.reply(call, ReplyKind::Fault, Bytes::from_static(&[0x80]), Vec::new());
+    b.session.reply(call, ReplyKind::Fault, vec![0x80].into(), Vec::new());
     assert_eq!(a.input(&mut b.output(), ALL), [Saw::Reply(call, ReplyKind::Fault)]);
     assert_eq!((a.session.waiting(), b.session.serving()), (0, 0));
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::BYE_UNUSED;
 use crate::gc::Debt;
 use crate::id::{InterfaceName, MethodId, NodeId, ObjectId};
 use crate::session::testing::{LEASE, NOW, Numbers, pair};
-use crate::session::{Arrived, Event, Message, OutReference, Outward, Session, Time, Timeout};
+use crate::session::{Arrived, Event, Message, OutReference, Outward, Rope, Session, Strand, Time, Timeout};
 use crate::wire::{Frame, Limits, ReplyKind, split};
 
 const OBJECT: ObjectId = ObjectId::from_bytes([7; 16]);
@@ -64,8 +64,8 @@ impl Two {
     }
 
     pub(in crate::session) fn call(&mut self, references: Vec<OutReference<Numbers>>) {
-        let outward = Outward::Call { object: OBJECT, method: MethodId(1) };
-        let message = Message { outward, payload: Bytes::new(), references, deadline: None };
+        let outward = Outward::Call { object: OBJECT, method: MethodId(1), strand: Strand(1) };
+        let message = Message { outward, payload: Rope::default(), references, deadline: None };
         self.dialer.call(self.now, 1, message).unwrap();
     }
 
@@ -74,7 +74,7 @@ impl Two {
         &mut self,
         references: Vec<OutReference<Numbers>>,
     ) -> Vec<Arrived<Numbers>> {
-        self.owner.reply(1, ReplyKind::Ok, Bytes::new(), references);
+        self.owner.reply(1, ReplyKind::Ok, Rope::default(), references);
         let mut arrived = Vec::new();
         for event in self.talk().0 {
             if let Event::Answer { references, .. } = event {
@@ -172,11 +172,11 @@ fn a_call_and_its_listing_and_its_pin_keep_it() {
 #[test]
 fn a_call_of_the_peer_keeps_it() {
     let mut two = Two::new();
-    let outward = Outward::Call { object: OBJECT, method: MethodId(1) };
-    let message = Message { outward, payload: Bytes::new(), references: Vec::new(), deadline: None };
+    let outward = Outward::Call { object: OBJECT, method: MethodId(1), strand: Strand(1) };
+    let message = Message { outward, payload: Rope::default(), references: Vec::new(), deadline: None };
     two.owner.call(two.now, 1, message).unwrap();
     two.goes_on();
-    two.dialer.reply(1, ReplyKind::Ok, Bytes::new(), Vec::new());
+    two.dialer.reply(1, ReplyKind::Ok, Rope::default(), Vec::new());
     two.ends();
 }
 

@@ -202,3 +202,19 @@ proptest! {
         prop_assert_eq!(sender.ring.unacknowledged(), 0);
     }
 }
+
+#[test]
+fn what_was_acknowledged_does_not_count_though_it_left_with_others() {
+    let mut ring = Ring::default();
+    ring.push(&frame(1, 100_000));
+    let first = ring.unacknowledged();
+    ring.push(&frame(2, 10));
+    let all = ring.unacknowledged();
+    assert!(!ring.take(Time(1)).is_empty());
+    ring.acknowledged(1).unwrap();
+    assert_eq!(ring.unacknowledged(), all - first);
+    ring.rewind();
+    assert_eq!((ring.unacknowledged(), ring.waiting()), (all - first, all - first));
+    ring.acknowledged(2).unwrap();
+    assert_eq!((ring.unacknowledged(), ring.waiting()), (0, 0));
+}
