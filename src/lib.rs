@@ -198,7 +198,7 @@
 //! Calls that one caller makes through one proxy start at the servant in the order in which they were made, whatever their size, also when the connection breaks in between. A call is
 //! made when its future is polled for the first time. They do not wait for each other: the next starts as soon as the one before waits for something, or is done.
 //!
-//! One caller is one task (or servant's call, or thread outside of a runtime), and what that leads to: the first call of another task starts after those that were made before it. Tasks that have both been calling for a while
+//! One caller is one task (or servant's call, or thread outside of a runtime), and what that leads to: the first call of another task starts after those that were made before it. Tasks that have both made calls beside large ones before
 //! do not wait for each other: a small call overtakes the 16 MiB that another task is sending to the same object.
 //!
 //! While small calls are made beside large ones, no more of the large ones is under way than the connection needs to be kept busy, so that the small ones do not stand in a queue behind them.
